@@ -1,0 +1,3 @@
+//! OCI runtime that deploys firmware to auxiliary processors through Linux remoteproc.
+
+fn main() {}

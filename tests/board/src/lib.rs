@@ -1,0 +1,1 @@
+//! A board with remoteproc processors, simulated as a FUSE file system.

@@ -1,0 +1,3 @@
+//! The tour of `cargo demo`.
+
+fn main() {}
