@@ -1,1 +1,28 @@
 //! A board with remoteproc processors, simulated as a FUSE file system.
+//!
+//! A [`Board`] stands for a machine's root directory: its sysfs, debugfs, kernel log and device
+//! tree behave as a real kernel's remoteproc does, down to errnos, log lines and oddities. Faults
+//! are made by writing to files below `board/`. See README.md for all of them.
+
+mod board;
+mod content;
+mod elf;
+mod errno;
+mod error;
+mod filesystem;
+mod firmware_builder;
+mod interrupts;
+mod kmsg;
+mod layout;
+mod machine;
+mod operations;
+mod processor;
+mod readers;
+mod request_firmware;
+mod spec;
+mod tree;
+
+pub use board::Board;
+pub use error::BoardError;
+pub use firmware_builder::FirmwareBuilder;
+pub use spec::{BoardSpec, KmsgMode, ProcessorSpec, ProcessorState, Window};

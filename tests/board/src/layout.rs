@@ -1,0 +1,174 @@
+//! Where things are in the tree: the fixed part of a machine, and what a remoteproc device adds.
+
+use crate::spec::{BoardSpec, KmsgMode, ProcessorSpec};
+use crate::tree::{Attribute, Control, DeviceId, File, ROOT, Tree};
+
+/// What `stat` says about every sysfs attribute.
+const ATTRIBUTE_SIZE: u64 = 4096;
+
+const CLASS: &str = "sys/class/remoteproc";
+const DEBUG: &str = "sys/kernel/debug/remoteproc";
+
+/// Names at the top that lead into the backing directory.
+pub(crate) const BACKED: [&str; 6] = ["lib", "etc", "usr", "run", "var", "tmp"];
+
+/// Everything that is there without any device.
+pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
+    for name in BACKED {
+        tree.link(ROOT, name, &format!("{backing}/{name}"));
+    }
+    tree.directory(ROOT, CLASS);
+    tree.directory(ROOT, DEBUG);
+    let parameters = tree.directory(ROOT, "sys/module/firmware_class/parameters");
+    tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
+
+    let device_tree = tree.directory(ROOT, "proc/device-tree");
+    let compatible: Vec<u8> =
+        spec.compatible.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect();
+    fixed(tree, device_tree, "compatible", compatible);
+    fixed(tree, device_tree, "model", [spec.model.as_bytes(), b"\0"].concat());
+    let kernel = tree.directory(ROOT, "proc/sys/kernel");
+    fixed(tree, kernel, "osrelease", format!("{}\n", spec.osrelease).into_bytes());
+    let random = tree.directory(kernel, "random");
+    tree.file(random, "boot_id", 0o444, 0, File::BootId);
+
+    tree.directory(ROOT, "dev");
+    kmsg(tree, spec.kmsg);
+    let board = tree.directory(ROOT, "board");
+    tree.file(board, "reboot", 0o200, 0, File::Reboot);
+    tree.file(board, "kmsg", 0o644, 0, File::KmsgMode);
+    for (slot, processor) in spec.processors.iter().enumerate() {
+        platform_device(tree, processor);
+        controls(tree, slot);
+    }
+}
+
+/// Makes `dev/kmsg` appear or go.
+pub(crate) fn kmsg(tree: &mut Tree, mode: KmsgMode) {
+    let dev = tree.directory(ROOT, "dev");
+    match mode {
+        KmsgMode::Off => tree.remove(dev, "kmsg"),
+        KmsgMode::On | KmsgMode::Denied if tree.child(dev, "kmsg").is_some() => {}
+        KmsgMode::On | KmsgMode::Denied => {
+            tree.file(dev, "kmsg", 0o644, 0, File::Kmsg);
+        }
+    }
+}
+
+/// The device the processor's driver binds to, and that driver.
+fn platform_device(tree: &mut Tree, spec: &ProcessorSpec) {
+    let device = tree.directory(ROOT, &platform_path(spec));
+    let uevent = format!("DRIVER={}\nOF_NAME={}\n", spec.driver, spec.device_name());
+    tree.file(device, "uevent", 0o644, ATTRIBUTE_SIZE, File::Fixed(uevent.into_bytes()));
+    let driver = tree.directory(ROOT, &driver_path(spec));
+    if tree.child(driver, "bind").is_none() {
+        tree.file(driver, "bind", 0o200, ATTRIBUTE_SIZE, File::Bind);
+        tree.file(driver, "unbind", 0o200, ATTRIBUTE_SIZE, File::Unbind);
+    }
+}
+
+fn controls(tree: &mut Tree, slot: usize) {
+    let directory = tree.directory(ROOT, &format!("board/remoteproc{slot}"));
+    for (name, mode, control) in [
+        ("start-error", 0o644, Control::StartError),
+        ("stop-error", 0o644, Control::StopError),
+        ("start-delay-ms", 0o644, Control::StartDelay),
+        ("stop-delay-ms", 0o644, Control::StopDelay),
+        ("recovery-delay-ms", 0o644, Control::RecoveryDelay),
+        ("start-hangs", 0o644, Control::StartHangs),
+        ("stop-hangs", 0o644, Control::StopHangs),
+        ("crash-now", 0o200, Control::Crash),
+        ("trace", 0o200, Control::Trace),
+        ("state", 0o644, Control::State),
+        ("refcount", 0o444, Control::References),
+        ("plug", 0o644, Control::Plug),
+    ] {
+        tree.file(directory, name, mode, 0, File::Control(slot, control));
+    }
+}
+
+/// Adds remoteproc`index` for the processor described by `spec`.
+pub(crate) fn plug(tree: &mut Tree, spec: &ProcessorSpec, index: u32, device: DeviceId) {
+    let name = format!("remoteproc{index}");
+    let parent = tree.directory(ROOT, &platform_path(spec));
+    let up = |levels: usize| "../".repeat(levels);
+    let depth = spec.device.split('/').count() + 2;
+
+    let driver = driver_path(spec);
+    let from_sys = driver.trim_start_matches("sys/");
+    tree.link(parent, "driver", &format!("{}{from_sys}", up(depth)));
+    let drivers = tree.directory(ROOT, &driver);
+    let platform = format!("devices/platform/{}", spec.device);
+    tree.link(drivers, spec.device_name(), &format!("../../../../{platform}"));
+
+    let directory = tree.directory(parent, &format!("remoteproc/{name}"));
+    for (file, mode, attribute) in [
+        ("name", 0o444, Attribute::Name),
+        ("state", 0o644, Attribute::State),
+        ("firmware", 0o644, Attribute::Firmware),
+        ("recovery", 0o644, Attribute::Recovery),
+        ("coredump", 0o644, Attribute::Coredump),
+        ("uevent", 0o644, Attribute::Uevent),
+    ] {
+        tree.file(directory, file, mode, ATTRIBUTE_SIZE, File::Device(device, attribute));
+    }
+    tree.directory(directory, "power");
+    tree.link(directory, "device", &format!("../../../{}", spec.device_name()));
+    tree.link(directory, "subsystem", &format!("{}class/remoteproc", up(depth + 2)));
+    let class = tree.directory(ROOT, CLASS);
+    tree.link(class, &name, &format!("../../{platform}/remoteproc/{name}"));
+
+    let debug = tree.directory(ROOT, &format!("{DEBUG}/{name}"));
+    for (file, mode, attribute) in [
+        ("name", 0o400, Attribute::Name),
+        ("crash", 0o200, Attribute::Crash),
+        ("recovery", 0o600, Attribute::Recovery),
+        ("coredump", 0o600, Attribute::Coredump),
+        ("resource_table", 0o400, Attribute::ResourceTable),
+        ("carveout_memories", 0o400, Attribute::Carveouts),
+    ] {
+        tree.file(debug, file, mode, 0, File::Device(device, attribute));
+    }
+}
+
+/// Takes remoteproc`index` away again.
+pub(crate) fn unplug(tree: &mut Tree, spec: &ProcessorSpec, index: u32) {
+    let name = format!("remoteproc{index}");
+    for directory in [CLASS, DEBUG] {
+        let directory = tree.directory(ROOT, directory);
+        tree.remove(directory, &name);
+    }
+    let drivers = tree.directory(ROOT, &driver_path(spec));
+    tree.remove(drivers, spec.device_name());
+    let parent = tree.directory(ROOT, &platform_path(spec));
+    tree.remove(parent, "driver");
+    tree.remove(parent, "remoteproc");
+}
+
+/// Shows as many trace files as the loaded firmware has trace buffers.
+pub(crate) fn traces(tree: &mut Tree, index: u32, device: DeviceId, count: usize) {
+    let debug = tree.directory(ROOT, &format!("{DEBUG}/remoteproc{index}"));
+    for number in 0..count {
+        let name = format!("trace{number}");
+        if tree.child(debug, &name).is_none() {
+            tree.file(debug, &name, 0o400, 0, File::Device(device, Attribute::Trace(number)));
+        }
+    }
+    let mut number = count;
+    while tree.child(debug, &format!("trace{number}")).is_some() {
+        tree.remove(debug, &format!("trace{number}"));
+        number += 1;
+    }
+}
+
+fn platform_path(spec: &ProcessorSpec) -> String {
+    format!("sys/devices/platform/{}", spec.device)
+}
+
+fn driver_path(spec: &ProcessorSpec) -> String {
+    format!("sys/bus/platform/drivers/{}", spec.driver)
+}
+
+fn fixed(tree: &mut Tree, parent: u64, name: &str, content: Vec<u8>) {
+    tree.file(parent, name, 0o444, content.len() as u64, File::Fixed(content));
+}
