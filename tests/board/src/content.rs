@@ -42,8 +42,8 @@ impl State {
             Attribute::Coredump => Ok(line(processor.coredump())),
             Attribute::Uevent => Ok(line("DEVTYPE=remoteproc")),
             Attribute::Crash => Err(Errno::EINVAL),
-            Attribute::ResourceTable if processor.traces() == 0 => Ok(line("No resource table found")),
-            Attribute::ResourceTable | Attribute::Carveouts => Ok(Vec::new()),
+            Attribute::ResourceTable => Ok(processor.resource_table().into_bytes()),
+            Attribute::Carveouts => Ok(Vec::new()),
             Attribute::Trace(index) => processor.trace(index).map(<[u8]>::to_vec).ok_or(Errno::ENODEV),
         }
     }

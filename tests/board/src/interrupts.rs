@@ -22,6 +22,10 @@ pub(crate) fn watch(machine: Arc<Machine>) {
 }
 
 fn is_interrupted(thread: u32) -> bool {
+    // A thread of a PID namespace that is not ours to see: it waits until there is a record.
+    if thread == 0 {
+        return false;
+    }
     // A thread that is not there is not waiting either.
     std::fs::read_to_string(format!("/proc/{thread}/status")).map_or(true, |status| has_signal(&status))
 }

@@ -74,6 +74,7 @@ pub(crate) enum Recovery {
 /// What the loaded firmware put into memory.
 #[derive(Debug)]
 struct Loaded {
+    has_table: bool,
     traces: Vec<Trace>,
 }
 
@@ -175,25 +176,27 @@ impl Processor {
         let image = Image::check(bytes)?;
         self.say(INFO, format!("Booting fw image {}, size {}", self.firmware, bytes.len()));
 
-        let traces = match image.traces() {
-            Ok(Some(traces)) => traces,
+        let table = match image.traces() {
+            Ok(Some(traces)) => Some(traces),
             Ok(None) if self.needs_resource_table => return Err(None),
             Err(line) if self.needs_resource_table => return Err(Some(line)),
             Ok(None) => {
                 self.say(WARNING, "no resource table found for this firmware".into());
-                Vec::new()
+                None
             }
             // Said again when the driver looks for the loaded table.
             Err(line) => {
                 self.say(ERR, line.clone());
                 self.say(WARNING, "no resource table found for this firmware".into());
                 self.say(ERR, line);
-                Vec::new()
+                None
             }
         };
         let memory = self.load_segments(&image)?;
         let text = |buffer| Trace { text: text_at(&memory, &buffer), buffer };
-        self.loaded = Some(Loaded { traces: traces.into_iter().map(text).collect() });
+        let has_table = table.is_some();
+        let traces = table.into_iter().flatten().map(text).collect();
+        self.loaded = Some(Loaded { has_table, traces });
         Ok(())
     }
 
@@ -433,6 +436,22 @@ impl Processor {
     pub(crate) fn unknown_word(&mut self, word: &str) -> Errno {
         self.say(ERR, format!("Unrecognised option: {word}"));
         Errno::EINVAL
+    }
+
+    /// The debugfs file `resource_table`, as far as it is about trace buffers
+    /// (drivers/remoteproc/remoteproc_debugfs.c).
+    pub(crate) fn resource_table(&self) -> String {
+        let Some(loaded) = self.loaded.as_ref().filter(|loaded| loaded.has_table) else {
+            return "No resource table found\n".into();
+        };
+        let entry = |(index, Trace { buffer, .. }): (usize, &Trace)| {
+            format!(
+                "Entry {index} is of type trace\n  Device Address 0x{:x}\n  Length 0x{:x} Bytes\n  \
+                 Reserved (should be zero) [0]\n  Name trace{index}\n\n",
+                buffer.address, buffer.len
+            )
+        };
+        loaded.traces.iter().enumerate().map(entry).collect()
     }
 
     /// How many trace buffers the firmware announced.

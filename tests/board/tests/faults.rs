@@ -38,6 +38,7 @@ fn a_stop_that_hangs_hangs_alone() {
     }
     assert_eq!(bench.m4("state").word(), "running");
     assert_eq!(bench.m4("firmware").word(), "good.elf");
+    assert_eq!(bench.m4("state").errno("bogus"), libc::EINVAL, "another writer is served");
     assert!(!stop.is_finished());
     bench.control("stop-hangs").write("0").unwrap();
     assert_eq!(stop.join().unwrap(), 0);
@@ -147,6 +148,7 @@ fn the_trace_is_what_the_firmware_holds_and_what_is_appended() {
     assert!(!bench.debug("trace0").exists());
     bench.m4("state").write("start").unwrap();
     assert_eq!(bench.debug("trace0").read().unwrap(), "boot ok\n");
+    assert!(bench.debug("resource_table").read().unwrap().contains("Device Address 0x10000000\n"));
     bench.control("trace").write("tick\n").unwrap();
     assert_eq!(bench.debug("trace0").read().unwrap(), "boot ok\ntick\n");
     let held = bench.debug("trace0").open();

@@ -5,7 +5,8 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use common::{Bench, errno, firmware, meanwhile};
@@ -158,6 +159,35 @@ fn names_and_words_that_are_refused() {
     bench.m4("state").write("start").unwrap();
     assert_eq!(bench.m4("firmware").errno("other.elf"), libc::EBUSY);
     bench.await_line("stm32-rproc 10000000.m4: can't change firmware while running");
+}
+
+#[test]
+fn an_attribute_takes_a_page_at_most() {
+    let bench = Bench::stm32mp15();
+    let firmware = fs::OpenOptions::new().write(true).open(bench.m4("firmware").path()).unwrap();
+    assert_eq!(firmware.write_at(&[b'0'; 5000], 0).unwrap(), 4096);
+    assert_eq!(bench.m4("firmware").read().unwrap().len(), 4095);
+    assert_eq!(bench.m4("state").errno("start"), libc::ENAMETOOLONG);
+}
+
+#[test]
+fn another_user_may_read_and_write_what_the_modes_allow() {
+    let bench = Bench::stm32mp15();
+    let state = bench.m4("state");
+    // Only root can become somebody else; anybody else is already not root.
+    if !rustix::process::geteuid().is_root() {
+        return state.write("start").unwrap();
+    }
+    let directory = bench.board.as_ref().unwrap().root().parent().unwrap().to_owned();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let nobody = |script: &str| {
+        Command::new("sh").args(["-c", script]).arg(state.path()).uid(65534).status().unwrap().success()
+    };
+    assert!(nobody("grep -q offline \"$0\""));
+    assert!(!nobody("echo start 2>/dev/null > \"$0\""));
+    fs::set_permissions(state.path(), fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(nobody("echo start > \"$0\""));
+    assert_eq!(state.word(), "running");
 }
 
 #[test]
