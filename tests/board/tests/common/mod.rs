@@ -144,11 +144,14 @@ impl Kmsg {
         }
     }
 
-    /// Whether poll(2) says within `limit` that there is a record.
+    /// Whether poll(2) says within `limit` that there is a record. A poll looks once more when
+    /// its time is over; that does not count as having been woken.
     pub fn poll(&self, limit: Duration) -> bool {
-        let limit = Timespec::try_from(limit).unwrap();
+        let began = Instant::now();
+        let timeout = Timespec::try_from(limit).unwrap();
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        poll(&mut fds, Some(&limit)).unwrap() == 1
+        let ready = poll(&mut fds, Some(&timeout)).unwrap() == 1;
+        ready && (limit.is_zero() || began.elapsed() < limit)
     }
 
     /// The texts of all records there are now.
