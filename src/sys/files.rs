@@ -1,0 +1,191 @@
+//! Files that are whole or absent, paths that do not lead out, locks that do not wait forever.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::io::{Errno, Result};
+
+use super::clock::Deadline;
+
+/// How often a lock that another process holds is tried again: flock(2) has no wait with a limit.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// Opens a directory for use as a base of other calls.
+pub fn open_directory(path: &Path) -> Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens the directory `path` below `base`; neither `..` nor a link may lead out of `base` (`EXDEV`).
+pub fn open_directory_beneath(base: impl AsFd, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat2(base, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)
+}
+
+/// Opens the regular file `path` as a process with `root` as its root directory would see it.
+///
+/// `..` and absolute links stay inside `root` (openat2(2), `RESOLVE_IN_ROOT`, Linux 5.6). The type is looked at before
+/// the file is opened for reading, so that a FIFO cannot block and a device is never touched.
+///
+/// # Errors
+/// [`Errno::NOTSUP`] for anything but a regular file; otherwise what the kernel says.
+pub fn open_regular_in_root(root: impl AsFd, path: &Path) -> Result<File> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let found = rustix::fs::openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    if !FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode).is_file() {
+        return Err(Errno::NOTSUP);
+    }
+    // The descriptor's own entry in /proc names exactly the file that was looked at.
+    let same = format!("/proc/self/fd/{}", found.as_raw_fd());
+    Ok(rustix::fs::open(same, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// [`Errno::FBIG`] for a longer one, and what the kernel says.
+pub fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(Errno::FBIG.into());
+    }
+    Ok(bytes)
+}
+
+/// Writes `name` in `directory` so that after a crash it is there whole or not at all: temporary file, fsync, rename,
+/// fsync of the directory.
+pub fn write_atomically(directory: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
+    let temporary = format!("{name}.part");
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let written = (|| {
+        let mut file = File::from(rustix::fs::openat(&directory, &temporary, flags, mode)?);
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        rustix::fs::renameat(&directory, &temporary, &directory, name)?;
+        Ok(rustix::fs::fsync(&directory)?)
+    })();
+    if written.is_err() {
+        // Best effort: what matters is the first error.
+        let _ = remove_if_there(&directory, &temporary);
+    }
+    written
+}
+
+/// Removes a file, a link or a FIFO; one that is not there is no error.
+pub fn remove_if_there(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<()> {
+    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes a path as [`remove_if_there`] does.
+pub fn remove_path_if_there(path: &Path) -> Result<()> {
+    remove_if_there(CWD, path)
+}
+
+/// Takes an exclusive lock at once, or says that somebody else has it.
+pub fn try_lock(file: impl AsFd) -> Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Takes an exclusive lock, waiting for it until `deadline`; whether it was had.
+pub fn lock_until(file: impl AsFd, deadline: Deadline) -> Result<bool> {
+    loop {
+        if try_lock(&file)? {
+            return Ok(true);
+        }
+        if deadline.passed() {
+            return Ok(false);
+        }
+        std::thread::sleep(LOCK_RETRY.min(deadline.left()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("root/sub")).unwrap();
+        std::fs::write(dir.path().join("outside"), "outside").unwrap();
+        std::fs::write(dir.path().join("root/inside"), "inside").unwrap();
+        dir
+    }
+
+    fn read(root: &Path, name: &str) -> std::result::Result<String, Errno> {
+        let mut text = String::new();
+        open_regular_in_root(open_directory(root).unwrap(), Path::new(name))?
+            .read_to_string(&mut text)
+            .unwrap();
+        Ok(text)
+    }
+
+    #[test]
+    fn a_root_file_system_is_not_left_by_dots_or_links() {
+        let dir = tree();
+        let root = dir.path().join("root");
+        symlink(dir.path().join("outside"), root.join("absolute")).unwrap();
+        symlink("../outside", root.join("relative")).unwrap();
+        symlink("/inside", root.join("within")).unwrap();
+        assert_eq!(read(&root, "/inside").unwrap(), "inside");
+        assert_eq!(read(&root, "../../inside").unwrap(), "inside", "`..` at the top stays at the top");
+        assert_eq!(read(&root, "within").unwrap(), "inside");
+        for name in ["../outside", "absolute", "relative"] {
+            assert_eq!(read(&root, name), Err(Errno::NOENT), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let dir = tree();
+        let root = dir.path().join("root");
+        let base = open_directory(&root).unwrap();
+        rustix::fs::mkfifoat(&base, "fifo", Mode::RUSR).unwrap();
+        for name in ["fifo", "sub", "/"] {
+            assert_eq!(read(&root, name), Err(Errno::NOTSUP), "{name}");
+        }
+    }
+
+    #[test]
+    fn atomic_writes_replace_and_leave_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = open_directory(dir.path()).unwrap();
+        for text in ["first", "second"] {
+            write_atomically(&base, "record", text.as_bytes(), Mode::RUSR).unwrap();
+            assert_eq!(std::fs::read_to_string(dir.path().join("record")).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
+        assert_eq!(read_at_most(&path, 4).unwrap_err().raw_os_error(), Some(Errno::FBIG.raw_os_error()));
+    }
+
+    #[test]
+    fn a_lock_has_one_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (open_directory(dir.path()).unwrap(), open_directory(dir.path()).unwrap());
+        assert!(try_lock(&first).unwrap());
+        assert!(!try_lock(&second).unwrap());
+        assert!(!lock_until(&second, Deadline::after(Duration::from_millis(30))).unwrap());
+        drop(first);
+        assert!(lock_until(&second, Deadline::after(Duration::from_secs(5))).unwrap());
+    }
+}

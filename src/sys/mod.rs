@@ -1,0 +1,8 @@
+//! The kernel's own interfaces: signals, processes, files, terminals, error numbers, the clock.
+
+pub mod clock;
+pub mod errno;
+pub mod files;
+pub mod process;
+pub mod signals;
+pub mod terminal;

@@ -1,0 +1,155 @@
+//! Processes by pid **and** start time, so that a reused pid is never taken for the process that was meant.
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::{Errno, Result};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::clock::{Deadline, timespec};
+
+/// What `/proc/PID/stat` tells of a process (proc_pid_stat(5)).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Observed {
+    /// The name the process gave itself, at most 15 bytes (field 2).
+    pub comm: String,
+    /// The state letter, `Z` for a zombie (field 3).
+    pub state: char,
+    /// Clock ticks after boot at which it started (field 22).
+    pub start_time: u64,
+}
+
+impl Observed {
+    /// Whether it still executes: a zombie only waits to be reaped.
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// Looks at a process; `None` when there is none of that pid.
+pub fn observe(pid: i32) -> Option<Observed> {
+    parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Field 2 may itself hold spaces and brackets, so the rest is counted from its last closing one.
+fn parse_stat(stat: &str) -> Option<Observed> {
+    let (head, tail) = stat.rsplit_once(") ")?;
+    let (_, comm) = head.split_once('(')?;
+    let mut fields = tail.split(' ');
+    let state = fields.next()?.chars().next()?;
+    let start_time = fields.nth(18)?.parse().ok()?;
+    Some(Observed { comm: comm.to_owned(), state, start_time })
+}
+
+/// The arguments a process was started with; empty for a zombie or a process that is gone.
+pub fn arguments(pid: i32) -> Vec<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// The user a process runs as.
+pub fn owner(pid: i32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    Some(std::fs::metadata(format!("/proc/{pid}")).ok()?.uid())
+}
+
+/// Whether the caller is root, in its own user namespace.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A living process held by a pidfd, which cannot come to mean another one.
+#[derive(Debug)]
+pub struct Process(OwnedFd);
+
+impl Process {
+    /// The process `pid` that started at `start_time`; `None` when it has ended.
+    pub fn open(pid: i32, start_time: u64) -> Result<Option<Self>> {
+        let Some(raw) = Pid::from_raw(pid) else { return Ok(None) };
+        let fd = match rustix::process::pidfd_open(raw, PidfdFlags::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::SRCH) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        // Looked at after the descriptor was had: if the start time is right now, the descriptor is right for good.
+        match observe(pid) {
+            Some(seen) if seen.start_time == start_time && seen.is_alive() => Ok(Some(Self(fd))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Sends a signal; one to a process that has just ended is no error.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        match rustix::process::pidfd_send_signal(&self.0, signal) {
+            Err(Errno::SRCH) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until the process has ended; whether it did before the deadline.
+    pub fn wait_until(&self, deadline: Deadline) -> Result<bool> {
+        let mut fds = [self.poll_fd()];
+        poll_until(&mut fds, deadline)?;
+        Ok(!fds[0].revents().is_empty())
+    }
+
+    /// For a poll(2) beside other descriptors: readable once the process has ended.
+    pub fn poll_fd(&self) -> PollFd<'_> {
+        PollFd::new(&self.0, PollFlags::IN)
+    }
+}
+
+/// poll(2) until something happens or the deadline passes, over interruptions.
+pub fn poll_until(fds: &mut [PollFd<'_>], deadline: Deadline) -> Result<()> {
+    loop {
+        match rustix::event::poll(fds, Some(&timespec(deadline.left()))) {
+            Err(Errno::INTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_does_not_shift_the_fields() {
+        let stat = "7 (a) b (c) Z 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
+        let seen = parse_stat(stat).unwrap();
+        assert_eq!((seen.comm.as_str(), seen.state, seen.start_time), ("a) b (c", 'Z', 4242));
+        assert!(!seen.is_alive());
+    }
+
+    #[test]
+    fn malformed_lines_are_no_process() {
+        for line in ["", "7", "7 (x", "7 (x) S 1 2", "7 (x) S 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 x 0"] {
+            assert_eq!(parse_stat(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn another_start_time_is_another_process() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let start = observe(me).unwrap().start_time;
+        assert!(Process::open(me, start).unwrap().is_some());
+        assert!(Process::open(me, start + 1).unwrap().is_none());
+        assert!(Process::open(0, start).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_zombie_is_not_opened_and_waiting_ends_with_the_process() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let start = observe(pid).unwrap().start_time;
+        let process = Process::open(pid, start).unwrap().unwrap();
+        assert!(!process.wait_until(Deadline::after(Duration::ZERO)).unwrap());
+        process.signal(Signal::KILL).unwrap();
+        assert!(process.wait_until(Deadline::after(Duration::from_secs(10))).unwrap());
+        assert!(Process::open(pid, start).unwrap().is_none(), "not reaped yet, but dead");
+        child.wait().unwrap();
+    }
+}
