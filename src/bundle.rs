@@ -1,0 +1,462 @@
+//! A bundle: the part of config.json that is read (OCI runtime specification, config.md), and its root file system.
+//!
+//! Properties that are not read are ignored, as the specification asks of unknown ones; [`Bundle::ignored`] names those
+//! that a user might expect to have an effect.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::io::Errno;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+use crate::sys::{errno, files};
+
+/// The version of the OCI runtime specification that is implemented.
+pub const OCI_VERSION: &str = "1.3.0";
+
+/// The annotation that picks the processor.
+pub const PROCESSOR_ANNOTATION: &str = "remoteproc.name";
+
+/// The largest config.json that is read, in bytes: real ones have some 10 kB.
+const CONFIG_LIMIT: u64 = 8 << 20;
+
+/// What a container is made from.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The bundle's directory, absolute.
+    pub directory: PathBuf,
+    /// `ociVersion`, 1.x.
+    pub oci_version: String,
+    /// `root.path`, absolute or relative to the bundle.
+    pub root_path: PathBuf,
+    /// The only entry of `process.args`: the firmware's path in the root file system.
+    pub firmware: PathBuf,
+    /// `process.terminal`.
+    pub terminal: bool,
+    /// `annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// The annotation [`PROCESSOR_ANNOTATION`].
+    pub processor: String,
+    /// The network namespace that the proxy is to live in.
+    pub network: Network,
+    /// Whether the config asks for hooks, which are not run.
+    pub hooks: bool,
+    /// Properties with something in them that has no effect here.
+    pub ignored: Vec<&'static str>,
+}
+
+/// The network namespace of the proxy (`linux.namespaces`).
+///
+/// A proxy in the host's would let engines move interfaces, addresses and routes into the host's network.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Network {
+    /// Not listed: the caller's.
+    Host,
+    /// Listed without a path: a fresh one.
+    Fresh,
+    /// Listed with a path: that one.
+    Join(PathBuf),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Config<'a> {
+    #[serde(borrow)]
+    oci_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    root: Option<&'a RawValue>,
+    #[serde(borrow)]
+    process: Option<&'a RawValue>,
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    linux: Option<&'a RawValue>,
+    #[serde(borrow)]
+    hooks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    mounts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    hostname: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Root<'a> {
+    #[serde(borrow)]
+    path: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Process<'a> {
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+    #[serde(borrow)]
+    terminal: Option<&'a RawValue>,
+    #[serde(borrow)]
+    env: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cwd: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow)]
+    capabilities: Option<&'a RawValue>,
+    #[serde(borrow)]
+    rlimits: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Linux<'a> {
+    #[serde(borrow)]
+    namespaces: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resources: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cgroups_path: Option<&'a RawValue>,
+    #[serde(borrow)]
+    devices: Option<&'a RawValue>,
+    #[serde(borrow)]
+    seccomp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sysctl: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uid_mappings: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Namespace {
+    r#type: String,
+    path: Option<PathBuf>,
+}
+
+impl Bundle {
+    /// Reads and checks the bundle in `directory`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read; [`Error::Config`], naming the property, when it cannot be run.
+    pub fn load(directory: &Path) -> Result<Self> {
+        let directory = directory.canonicalize().map_err(|e| Error::io("open the bundle", directory, e))?;
+        let path = directory.join("config.json");
+        let text = files::read_at_most(&path, CONFIG_LIMIT).map_err(|e| match Errno::from_io_error(&e) {
+            Some(Errno::FBIG) => config_error(&path, "", format!("larger than {} MiB", CONFIG_LIMIT >> 20)),
+            _ => Error::io("read", &path, e),
+        })?;
+        Self::parse(directory, &path, &text)
+    }
+
+    fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
+        let reader = Reader { path };
+        let config: Config<'_> = serde_json::from_slice(text)
+            .map_err(|e| config_error(path, "", format!("not a valid config: {e}")))?;
+
+        let oci_version: String = reader.required("ociVersion", config.oci_version)?;
+        if !is_supported(&oci_version) {
+            return Err(config_error(
+                path,
+                "ociVersion",
+                format!("{oci_version:?} is not supported: it must be 1.x"),
+            ));
+        }
+        let root: Root<'_> = reader.object("root", config.root)?;
+        let root_path: PathBuf = reader.required("root.path", root.path)?;
+        let process: Process<'_> = reader.object("process", config.process)?;
+        let args: Vec<String> = reader.required("process.args", process.args)?;
+        let [firmware] = args.as_slice() else {
+            let problem = format!("has {} entries: it must be exactly one, the firmware's name", args.len());
+            return Err(config_error(path, "process.args", problem));
+        };
+        let terminal = reader.optional("process.terminal", process.terminal)?.unwrap_or(false);
+        let annotations: BTreeMap<String, String> =
+            reader.optional("annotations", config.annotations)?.unwrap_or_default();
+        let processor = annotations.get(PROCESSOR_ANNOTATION).filter(|name| !name.is_empty()).cloned();
+        let processor = processor.ok_or_else(|| {
+            let problem = "missing: it names the processor, as in /sys/class/remoteproc/remoteprocN/name";
+            config_error(path, &format!("annotations.{PROCESSOR_ANNOTATION}"), problem)
+        })?;
+        let linux: Linux<'_> = reader.optional("linux", config.linux)?.unwrap_or_default();
+        let network =
+            network(path, reader.optional("linux.namespaces", linux.namespaces)?.unwrap_or_default())?;
+
+        Ok(Self {
+            ignored: ignored(&config, &process, &linux),
+            hooks: has_content(config.hooks),
+            firmware: firmware.into(),
+            directory,
+            oci_version,
+            root_path,
+            terminal,
+            annotations,
+            processor,
+            network,
+        })
+    }
+
+    /// Opens the root file system as a base for paths in it.
+    ///
+    /// # Errors
+    /// When it is missing, no directory, or a relative path that leads out of the bundle.
+    pub fn open_root(&self) -> Result<OwnedFd> {
+        let config = self.directory.join("config.json");
+        let refused = |problem: String| config_error(&config, "root.path", problem);
+        if self.root_path.as_os_str().is_empty() {
+            return Err(refused("is empty".to_owned()));
+        }
+        if self.root_path.is_absolute() {
+            return files::open_directory(&self.root_path)
+                .map_err(|e| refused(format!("{}: {}", self.root_path.display(), errno::in_words(e))));
+        }
+        let out = "leads out of the bundle: give an absolute path, or keep it inside";
+        if self.root_path.components().any(|part| part == Component::ParentDir) {
+            return Err(refused(format!("{} {out}", self.root_path.display())));
+        }
+        let bundle =
+            files::open_directory(&self.directory).map_err(|e| Error::io("open", &self.directory, e))?;
+        files::open_directory_beneath(bundle, &self.root_path).map_err(|e| match e {
+            Errno::XDEV => refused(format!("{} {out}", self.root_path.display())),
+            e => refused(format!("{}: {}", self.root_path.display(), errno::in_words(e))),
+        })
+    }
+}
+
+/// Reads properties one by one, so that an error names the one it is about.
+struct Reader<'a> {
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    fn optional<'de, T: Deserialize<'de>>(
+        &self,
+        property: &str,
+        raw: Option<&'de RawValue>,
+    ) -> Result<Option<T>> {
+        let Some(raw) = raw else { return Ok(None) };
+        serde_json::from_str(raw.get()).map(Some).map_err(|e| {
+            // The position is one inside the property, which helps nobody.
+            let text = e.to_string();
+            let problem = text.split(" at line ").next().unwrap_or(&text).to_owned();
+            config_error(self.path, property, problem)
+        })
+    }
+
+    fn required<T: DeserializeOwned>(&self, property: &str, raw: Option<&RawValue>) -> Result<T> {
+        self.optional(property, raw)?.ok_or_else(|| config_error(self.path, property, "missing"))
+    }
+
+    fn object<'de, T: Deserialize<'de>>(&self, property: &str, raw: Option<&'de RawValue>) -> Result<T> {
+        self.optional(property, raw)?.ok_or_else(|| config_error(self.path, property, "missing"))
+    }
+}
+
+fn config_error(path: &Path, property: &str, problem: impl Into<String>) -> Error {
+    Error::Config { path: path.to_owned(), property: property.to_owned(), problem: problem.into() }
+}
+
+/// Whether a SemVer version (`1.0.2-dev`, `1.2.1+rc`) is one of major 1.
+fn is_supported(version: &str) -> bool {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let parts: Vec<&str> = core.split('.').collect();
+    let numeric = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    parts.len() == 3 && parts.iter().all(numeric) && parts[0] == "1"
+}
+
+fn network(path: &Path, namespaces: Vec<Namespace>) -> Result<Network> {
+    let mut listed = namespaces.into_iter().filter(|namespace| namespace.r#type == "network");
+    let network = match listed.next() {
+        None => Network::Host,
+        Some(Namespace { path: None, .. }) => Network::Fresh,
+        Some(Namespace { path: Some(file), .. }) if file.as_os_str().is_empty() => Network::Fresh,
+        Some(Namespace { path: Some(file), .. }) if file.is_absolute() => Network::Join(file),
+        Some(_) => {
+            return Err(config_error(path, "linux.namespaces", "the path of a namespace must be absolute"));
+        }
+    };
+    match listed.next() {
+        None => Ok(network),
+        Some(_) => Err(config_error(path, "linux.namespaces", "the network namespace is listed twice")),
+    }
+}
+
+/// Whether a property is there and not an empty object, array, string or null.
+fn has_content(raw: Option<&RawValue>) -> bool {
+    raw.is_some_and(|raw| !matches!(raw.get(), "{}" | "[]" | "\"\"" | "null" | "false" | "0"))
+}
+
+fn ignored(config: &Config<'_>, process: &Process<'_>, linux: &Linux<'_>) -> Vec<&'static str> {
+    [
+        ("mounts", config.mounts),
+        ("hostname", config.hostname),
+        ("process.env", process.env),
+        ("process.cwd", process.cwd),
+        ("process.user", process.user),
+        ("process.capabilities", process.capabilities),
+        ("process.rlimits", process.rlimits),
+        ("linux.resources", linux.resources),
+        ("linux.cgroupsPath", linux.cgroups_path),
+        ("linux.devices", linux.devices),
+        ("linux.seccomp", linux.seccomp),
+        ("linux.sysctl", linux.sysctl),
+        ("linux.uidMappings", linux.uid_mappings),
+    ]
+    .into_iter()
+    .filter(|(_, raw)| has_content(*raw))
+    .map(|(name, _)| name)
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn config() -> Value {
+        json!({
+            "ociVersion": "1.2.0",
+            "root": { "path": "rootfs" },
+            "process": { "args": ["fw.elf"], "cwd": "/", "env": [], "user": { "uid": 0 } },
+            "annotations": { "remoteproc.name": "m4", "other": "x" },
+        })
+    }
+
+    fn parse(text: &str) -> Result<Bundle> {
+        Bundle::parse("/b".into(), Path::new("/b/config.json"), text.as_bytes())
+    }
+
+    /// The error for a config with one property replaced (or removed, where `value` is null).
+    fn error_with(pointer: &str, value: Value) -> String {
+        let mut config = config();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let object = config.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+        if value.is_null() {
+            object.remove(key)
+        } else {
+            object.insert(key.to_owned(), value)
+        };
+        parse(&config.to_string()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_plain_config_is_read() {
+        let bundle = parse(&config().to_string()).unwrap();
+        assert_eq!((bundle.processor.as_str(), bundle.firmware.to_str()), ("m4", Some("fw.elf")));
+        assert_eq!((bundle.network, bundle.hooks, bundle.terminal), (Network::Host, false, false));
+        assert_eq!(bundle.ignored, ["process.cwd", "process.user"], "an empty env asks for nothing");
+    }
+
+    #[test]
+    fn errors_name_the_property() {
+        for (pointer, value, property) in [
+            ("/ociVersion", Value::Null, "ociVersion: missing"),
+            ("/ociVersion", json!(1), "ociVersion: invalid type: integer"),
+            ("/ociVersion", json!("99.0.0"), "ociVersion: \"99.0.0\" is not supported"),
+            ("/root", Value::Null, "root: missing"),
+            ("/root", json!("rootfs"), "root: invalid type"),
+            ("/root/path", Value::Null, "root.path: missing"),
+            ("/root/path", json!(["x"]), "root.path: invalid type"),
+            ("/process", Value::Null, "process: missing"),
+            ("/process", json!(7), "process: invalid type"),
+            ("/process/args", Value::Null, "process.args: missing"),
+            ("/process/args", json!([]), "process.args: has 0 entries"),
+            ("/process/args", json!(["a", "b"]), "process.args: has 2 entries"),
+            ("/process/args", json!([1]), "process.args: invalid type"),
+            ("/process/terminal", json!("yes"), "process.terminal: invalid type"),
+            ("/annotations", Value::Null, "annotations.remoteproc.name: missing"),
+            ("/annotations", json!({ "remoteproc.name": "" }), "annotations.remoteproc.name: missing"),
+            ("/annotations", json!({ "remoteproc.name": 4 }), "annotations: invalid type"),
+            ("/linux", json!([{}]), "linux: invalid"),
+            ("/linux", json!({ "namespaces": [{ "path": "/x" }] }), "linux.namespaces: missing field `type`"),
+        ] {
+            let error = error_with(pointer, value.clone());
+            assert!(
+                error.starts_with(&format!("/b/config.json: {property}")),
+                "{pointer} = {value}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        let good = config().to_string();
+        let twice = good.replacen('{', "{\"ociVersion\": \"1.0.0\",", 1);
+        for text in ["", "[]", "null", "{", &format!("{good}garbage"), &format!("{good}{good}"), &twice] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains("not a valid config") || error.contains("missing"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn versions_are_semver_of_major_one() {
+        for (version, ok) in [
+            ("1.0.0", true),
+            ("1.0.2-dev", true),
+            ("1.2.1+dev", true),
+            ("1.3.0-rc.1", true),
+            ("0.9.0", false),
+            ("2.0.0", false),
+            ("1", false),
+            ("1.0", false),
+            ("1.x.0", false),
+            ("1.0.0.0", false),
+            ("v1.0.0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_supported(version), ok, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_network_namespace_is_host_fresh_or_joined() {
+        let with = |namespaces: Value| {
+            let mut config = config();
+            config["linux"] = json!({ "namespaces": namespaces });
+            parse(&config.to_string()).map(|bundle| bundle.network)
+        };
+        assert_eq!(with(json!([{ "type": "mount" }])).unwrap(), Network::Host);
+        assert_eq!(with(json!([{ "type": "mount" }, { "type": "network" }])).unwrap(), Network::Fresh);
+        assert_eq!(with(json!([{ "type": "network", "path": "" }])).unwrap(), Network::Fresh);
+        assert_eq!(with(json!([{ "type": "network", "path": "/n" }])).unwrap(), Network::Join("/n".into()));
+        for bad in [
+            json!([{ "type": "network", "path": "n" }]),
+            json!([{ "type": "network" }, { "type": "network" }]),
+        ] {
+            assert!(with(bad).unwrap_err().to_string().contains("linux.namespaces: "));
+        }
+    }
+
+    #[test]
+    fn a_relative_root_stays_inside_the_bundle() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("bundle/rootfs")).unwrap();
+        std::fs::create_dir(dir.path().join("outside")).unwrap();
+        std::os::unix::fs::symlink("../outside", dir.path().join("bundle/link")).unwrap();
+        std::os::unix::fs::symlink("rootfs", dir.path().join("bundle/inner")).unwrap();
+        let open = |path: &str| {
+            let mut bundle = parse(&config().to_string()).unwrap();
+            bundle.directory = dir.path().join("bundle");
+            bundle.root_path = path.into();
+            bundle.open_root().map(drop).map_err(|e| e.to_string())
+        };
+        assert_eq!(open("rootfs"), Ok(()));
+        assert_eq!(open("inner"), Ok(()));
+        assert_eq!(open(dir.path().join("outside").to_str().unwrap()), Ok(()));
+        for bad in ["../outside", "rootfs/../rootfs", "link", "missing", ""] {
+            let error = open(bad).unwrap_err();
+            assert!(error.contains("root.path: "), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn hooks_are_seen_unless_empty() {
+        for (hooks, asked) in
+            [(json!({ "prestart": [{ "path": "/x" }] }), true), (json!({}), false), (Value::Null, false)]
+        {
+            let mut config = config();
+            config["hooks"] = hooks;
+            assert_eq!(parse(&config.to_string()).unwrap().hooks, asked);
+        }
+    }
+}
