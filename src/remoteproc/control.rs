@@ -1,0 +1,115 @@
+//! Booting, stopping and bringing back a processor. Callers hold its [`Claim`](super::Claim) and have signals blocked.
+//!
+//! Nothing here allocates. Every write is followed by a look at `state`, since the kernel answers success where nothing
+//! happened: a start of a running processor only counts up, and the next stop only counts down
+//! (drivers/remoteproc/remoteproc_core.c, `rproc_boot`, `rproc_shutdown`).
+
+use rustix::io::Errno;
+
+use super::attributes::{Attributes, ProcessorState};
+
+/// Which access to which attribute a refusal is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Opening the attributes.
+    Open,
+    /// Reading `state`.
+    ReadState,
+    /// Writing the name to `firmware`.
+    Firmware,
+    /// Writing `start` to `state`.
+    Start,
+    /// Writing `stop` to `state`.
+    Stop,
+    /// Writing `recover` to `recovery`.
+    Recover,
+}
+
+/// The kernel refused a step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Which one.
+    pub step: Step,
+    /// Its answer.
+    pub errno: Errno,
+}
+
+/// Why a processor does not run our firmware.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BootFailure {
+    /// It was in another state than offline before; nothing was done.
+    Busy(ProcessorState),
+    /// The kernel refused a step.
+    Refused(Refusal),
+    /// The kernel answered success, but the state reads something else than running.
+    NotRunning(ProcessorState),
+}
+
+impl From<Refusal> for BootFailure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// How often a stop is written before giving up: each success takes one from the kernel's count of starts.
+const STOPS: usize = 1000;
+
+/// Boots `firmware`, a file in the firmware directory. A crashed processor is brought back first.
+///
+/// # Errors
+/// [`BootFailure`]; the processor then does not run `firmware`.
+pub fn boot(processor: &Attributes, firmware: &str) -> Result<(), BootFailure> {
+    match read_state(processor)? {
+        ProcessorState::Offline => {}
+        ProcessorState::Crashed => bring_back(processor)?,
+        other => return Err(BootFailure::Busy(other)),
+    }
+    step(Step::Firmware, processor.write_firmware(firmware))?;
+    step(Step::Start, processor.write_state("start"))?;
+    match read_state(processor)? {
+        ProcessorState::Running => Ok(()),
+        other => Err(BootFailure::NotRunning(other)),
+    }
+}
+
+/// Stops the processor: until `state` reads offline.
+///
+/// `stop` is written whatever the state reads: a recovery passes through offline and on to running, and only the write
+/// waits for its end (it takes the kernel's lock on the processor). So an offline that was not our doing is believed
+/// the second time.
+///
+/// # Errors
+/// [`Refusal`]; the processor may still run.
+pub fn stop(processor: &Attributes) -> Result<(), Refusal> {
+    let mut refused_before = false;
+    for _ in 0..STOPS {
+        let answer = step(Step::Stop, processor.write_state("stop"));
+        match (read_state(processor)?, answer) {
+            (ProcessorState::Offline, Ok(())) => return Ok(()),
+            (ProcessorState::Offline, Err(_)) if refused_before => return Ok(()),
+            (ProcessorState::Crashed, _) => step(Step::Recover, processor.write_recovery("recover"))?,
+            // Somebody else's start raised the count.
+            (_, Ok(())) => refused_before = false,
+            (_, Err(_)) if !refused_before => refused_before = true,
+            (_, Err(refusal)) => return Err(refusal),
+        }
+    }
+    Err(Refusal { step: Step::Stop, errno: Errno::BUSY })
+}
+
+/// Brings a crashed processor back to offline. The kernel knows no other way than to recover it and then stop it.
+///
+/// # Errors
+/// [`Refusal`]; the processor may still be crashed, or run.
+pub fn bring_back(processor: &Attributes) -> Result<(), Refusal> {
+    step(Step::Recover, processor.write_recovery("recover"))?;
+    stop(processor)
+}
+
+fn read_state(processor: &Attributes) -> Result<ProcessorState, Refusal> {
+    step(Step::ReadState, processor.state())
+}
+
+fn step<T>(step: Step, answer: rustix::io::Result<T>) -> Result<T, Refusal> {
+    answer.map_err(|errno| Refusal { step, errno })
+}

@@ -1,0 +1,13 @@
+//! Remote processors as the kernel shows them in sysfs; the only writer of sysfs.
+
+mod attributes;
+mod claim;
+mod control;
+mod kmsg;
+mod processor;
+
+pub use attributes::{Attributes, ProcessorState, Recovery, firmware_name};
+pub use claim::{Claim, Held};
+pub use control::{BootFailure, Refusal, Step, boot, bring_back, stop};
+pub use kmsg::{KernelLog, RECORD, Record, is_about, message};
+pub use processor::{Identity, Processor};

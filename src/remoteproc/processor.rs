@@ -1,0 +1,107 @@
+//! Which processors there are, and finding one again by its device.
+
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::attributes::ProcessorState;
+use crate::error::{Error, Result};
+use crate::host::Host;
+
+/// What stays the same of a processor when its number changes: its driver was unbound and bound, or another came first.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Identity {
+    /// The attribute `name`; not unique on every board.
+    pub name: String,
+    /// Where the link `device` leads, below the host root.
+    pub device: PathBuf,
+}
+
+/// A processor as it is listed now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Processor {
+    /// What it is.
+    pub identity: Identity,
+    /// `/sys/class/remoteproc/remoteprocN`, below the host root.
+    pub path: PathBuf,
+}
+
+impl Processor {
+    /// All processors, by number. A kernel without remoteproc has none.
+    ///
+    /// # Errors
+    /// When the class directory cannot be read.
+    pub fn list(host: &Host) -> Result<Vec<Self>> {
+        let class = host.remoteproc_class();
+        let entries = match std::fs::read_dir(&class) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|e| Error::io("list", &class, e))?,
+        };
+        let mut found: Vec<Self> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            // One that disappears meanwhile is not there.
+            .filter_map(|path| Some(Self { identity: identity(&path)?, path }))
+            .collect();
+        found.sort_by_key(Self::number);
+        Ok(found)
+    }
+
+    /// The one processor whose attribute `name` reads `name`.
+    ///
+    /// # Errors
+    /// [`Error::Processor`] with what there is, when there is none or more than one.
+    pub fn named(host: &Host, name: &str) -> Result<Self> {
+        let all = Self::list(host)?;
+        let mut matching = all.iter().filter(|processor| processor.identity.name == name);
+        let problem = match (matching.next(), matching.next()) {
+            (Some(one), None) => return Ok(one.clone()),
+            (Some(_), Some(_)) => "this name belongs to more than one processor",
+            (None, _) => "no processor of this name",
+        };
+        let hint = if all.is_empty() {
+            let class = host.remoteproc_class();
+            format!("{} lists no processor: is the kernel's remoteproc driver loaded?", class.display())
+        } else {
+            format!("there are: {}", all.iter().map(Self::describe).collect::<Vec<_>>().join("; "))
+        };
+        Err(Error::Processor { name: name.to_owned(), problem: problem.to_owned(), hint: Some(hint) })
+    }
+
+    /// The processor of this identity, under whatever number it has now; `None` while its device is gone.
+    ///
+    /// # Errors
+    /// When the class directory cannot be read.
+    pub fn of(host: &Host, identity: &Identity) -> Result<Option<Self>> {
+        Ok(Self::list(host)?.into_iter().find(|processor| processor.identity == *identity))
+    }
+
+    /// `remoteprocN`, as the kernel's log calls it.
+    pub fn kernel_name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The device's own name, as the kernel's log calls it: `10000000.m4`.
+    pub fn device_name(&self) -> &str {
+        self.identity.device.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    fn number(&self) -> u64 {
+        self.kernel_name().trim_start_matches("remoteproc").parse().unwrap_or(u64::MAX)
+    }
+
+    fn describe(&self) -> String {
+        let state = ProcessorState::read(&self.path).map_or("unreadable", ProcessorState::word);
+        format!("{} ({}, device {}, {state})", self.identity.name, self.kernel_name(), self.device_name())
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let name = std::fs::read_to_string(path.join("name")).ok()?.trim_end().to_owned();
+    // A tree that only looks like sysfs may lack the link: then the directory itself is the device.
+    let device = match path.join("device").canonicalize() {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => path.canonicalize().ok()?,
+        other => other.ok()?,
+    };
+    Some(Identity { name, device })
+}
