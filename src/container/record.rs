@@ -1,0 +1,111 @@
+//! record.json: what create knew, written once and never changed. What a container *is* comes from elsewhere
+//! ([`Status`](super::Status)).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::remoteproc::Identity;
+
+/// The format that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// What create knew of a container.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The format of this record.
+    pub version: u32,
+    /// The container's id.
+    pub id: String,
+    /// `ociVersion` of its config.
+    pub oci_version: String,
+    /// The bundle's directory, absolute.
+    pub bundle: PathBuf,
+    /// The root file system, absolute.
+    pub rootfs: PathBuf,
+    /// When create ended, RFC 3339.
+    pub created: String,
+    /// The user who created it.
+    pub owner: u32,
+    /// The config's own annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The processor.
+    pub processor: Identity,
+    /// The stored firmware, below the host root.
+    pub firmware: PathBuf,
+    /// The container's process.
+    pub proxy: ProxyProcess,
+}
+
+/// A proxy, told apart from every other process that has or will have its pid.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyProcess {
+    /// Its pid.
+    pub pid: i32,
+    /// Clock ticks after boot at which it started.
+    pub start_time: u64,
+    /// The boot it lives in.
+    pub boot_id: String,
+}
+
+impl Record {
+    /// The version for a new record.
+    pub const VERSION: u32 = VERSION;
+
+    /// Reads a record; the error is a sentence.
+    ///
+    /// # Errors
+    /// When it is damaged, or of another format.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let record: Self = serde_json::from_slice(bytes).map_err(|e| format!("is damaged: {e}"))?;
+        match record.version {
+            VERSION => Ok(record),
+            other => Err(format!("has format {other}, and this version reads format {VERSION}")),
+        }
+    }
+
+    /// The record as it is written.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Serialising strings and numbers into memory cannot fail.
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            version: VERSION,
+            id: "x".into(),
+            oci_version: "1.2.0".into(),
+            bundle: "/b".into(),
+            rootfs: "/b/rootfs".into(),
+            created: "2026-11-23T22:15:00Z".into(),
+            owner: 0,
+            annotations: BTreeMap::from([("remoteproc.name".into(), "m4".into())]),
+            processor: Identity { name: "m4".into(), device: "/sys/devices/m4".into() },
+            firmware: "/lib/firmware/x".into(),
+            proxy: ProxyProcess { pid: 7, start_time: 8, boot_id: "9".into() },
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_written() {
+        assert_eq!(Record::parse(&record().to_json()), Ok(record()));
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let json = record().to_json();
+        for length in 0..json.len() {
+            assert!(Record::parse(&json[..length]).unwrap_err().contains("damaged"));
+        }
+        let other = Record { version: 2, ..record() };
+        assert!(Record::parse(&other.to_json()).unwrap_err().contains("format 2"));
+    }
+}

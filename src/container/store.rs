@@ -1,0 +1,346 @@
+//! The state directory: one directory a container, locks, and what a killed create leaves.
+//!
+//! ROOT/ID/record.json       what create knew; absent until create is done
+//! ROOT/ID/firmware          a link to the stored firmware, made before that is: it shows what a killed create stored
+//! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers
+//!
+//! The lock on a container is a flock on its directory, the one on the state directory a flock on that: neither needs a
+//! file, and both end with the process.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
+
+use super::id::ContainerId;
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::firmware::StoredFirmware;
+use crate::sys::clock::Deadline;
+use crate::sys::{files, process};
+
+const RECORD: &str = "record.json";
+const FIRMWARE: &str = "firmware";
+
+/// The FIFO by which the proxy answers create and start.
+pub const START_FIFO: &str = "start";
+/// The FIFO by which the proxy answers kill.
+pub const KILL_FIFO: &str = "kill";
+
+/// The largest record that is read, in bytes: annotations come from a config of at most 8 MiB, JSON may escape them.
+const RECORD_LIMIT: u64 = 64 << 20;
+
+/// How long the state directory's lock is waited for; it is only ever held for a few system calls.
+const SHORT: Duration = Duration::from_secs(10);
+
+/// How long a new container's lock is waited for: `state` and `list` try it for an instant.
+const INSTANT: Duration = Duration::from_secs(1);
+
+/// How often a create looks again when deletes come in between.
+const TRIES: usize = 10;
+
+/// The state directory.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// The directory of a container.
+#[derive(Debug)]
+pub struct Container {
+    /// The container's id.
+    pub id: ContainerId,
+    /// Its directory, absolute.
+    pub path: PathBuf,
+    directory: OwnedFd,
+}
+
+impl Store {
+    /// The state directory of `--root`, or the caller's default.
+    ///
+    /// # Errors
+    /// For a user without XDG_RUNTIME_DIR and without `--root`.
+    pub fn new(root: Option<&Path>) -> Result<Self> {
+        let root = match root {
+            Some(root) => std::path::absolute(root).map_err(|e| Error::io("resolve", root, e))?,
+            None if process::is_root() => PathBuf::from("/run/remoteproc-runtime"),
+            None => {
+                let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_absolute());
+                let runtime = runtime.ok_or_else(|| {
+                    Error::invalid("no state directory: set XDG_RUNTIME_DIR, or give one with --root")
+                })?;
+                Path::new(&runtime).join("remoteproc-runtime")
+            }
+        };
+        Ok(Self { root })
+    }
+
+    /// Makes and locks the directory of a new container; one that a killed create left is taken over, with `clear`
+    /// called first to undo what that create had done.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] when the id is taken; [`Error::Io`] when the directory cannot be made.
+    pub fn create(&self, id: &ContainerId, clear: impl Fn(&Container) -> Result<()>) -> Result<Container> {
+        let root = self.open_or_make_root()?;
+        // Between making a directory and locking it nobody may take it for the remains of a killed create.
+        if !files::lock_until(&root, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
+            return Err(Error::io("lock", &self.root, Errno::AGAIN));
+        }
+        for _ in 0..TRIES {
+            match self.claim(&root, id, &clear) {
+                // A delete removed it between our looking and our locking.
+                Err(Error::DoesNotExist) => {}
+                other => return other,
+            }
+        }
+        Err(Error::AlreadyExists)
+    }
+
+    fn claim(
+        &self,
+        root: &OwnedFd,
+        id: &ContainerId,
+        clear: impl Fn(&Container) -> Result<()>,
+    ) -> Result<Container> {
+        let made = match rustix::fs::mkdirat(root, id.as_str(), Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(e) => return Err(Error::io("make the container's directory", self.path(id), e)),
+        };
+        let container = self.open(id)?;
+        let wait = if made { INSTANT } else { Duration::ZERO };
+        if !container.lock(Deadline::after(wait))? || container.record()?.is_some() {
+            return Err(Error::AlreadyExists);
+        }
+        if !made {
+            clear(&container)?;
+            container.remove_files()?;
+        }
+        Ok(container)
+    }
+
+    /// Opens the directory of a container, without its lock.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotExist`]; [`Error::Io`] when it cannot be opened.
+    pub fn open(&self, id: &ContainerId) -> Result<Container> {
+        let path = self.path(id);
+        match files::open_directory(&path) {
+            Ok(directory) => Ok(Container { id: id.clone(), path, directory }),
+            Err(Errno::NOENT) => Err(Error::DoesNotExist),
+            Err(e) => Err(Error::io("open", path, e)),
+        }
+    }
+
+    /// Opens a container that create has finished, with its record.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`Error::DoesNotExist`] for what a killed create left; [`Error::WrongStatus`] while create is
+    /// at work; [`Error::Invalid`] for a damaged record.
+    pub fn load(&self, id: &ContainerId, verb: &'static str) -> Result<(Container, Record)> {
+        let container = self.open(id)?;
+        match container.record()? {
+            Some(record) => Ok((container, record)),
+            None if container.is_being_created() => Err(Error::WrongStatus {
+                verb,
+                status: "creating",
+                needs: "created",
+                hint: "wait for create to end".to_owned(),
+            }),
+            None => Err(Error::DoesNotExist),
+        }
+    }
+
+    /// The ids of all containers, sorted.
+    ///
+    /// # Errors
+    /// When the state directory cannot be read; one that is missing is empty.
+    pub fn ids(&self) -> Result<Vec<ContainerId>> {
+        let entries = match std::fs::read_dir(&self.root) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|e| Error::io("list", &self.root, e))?,
+        };
+        let mut ids: Vec<ContainerId> =
+            entries.filter_map(|entry| ContainerId::new(entry.ok()?.file_name().to_str()?).ok()).collect();
+        ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        Ok(ids)
+    }
+
+    fn path(&self, id: &ContainerId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    fn open_or_make_root(&self) -> Result<OwnedFd> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.root)
+            .map_err(|e| Error::io("make the state directory", &self.root, e))?;
+        files::open_directory(&self.root).map_err(|e| Error::io("open", &self.root, e))
+    }
+}
+
+impl Container {
+    /// Takes the container's lock, waiting until `deadline`; whether it was had. It ends with this value.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotExist`] when the container was deleted meanwhile.
+    pub fn lock(&self, deadline: Deadline) -> Result<bool> {
+        let locked =
+            files::lock_until(&self.directory, deadline).map_err(|e| Error::io("lock", &self.path, e))?;
+        let held = rustix::fs::fstat(&self.directory).map_err(|e| Error::io("inspect", &self.path, e))?;
+        match rustix::fs::stat(&self.path) {
+            Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(locked),
+            _ => Err(Error::DoesNotExist),
+        }
+    }
+
+    /// The record; `None` until create is done.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is damaged.
+    pub fn record(&self) -> Result<Option<Record>> {
+        let path = self.path.join(RECORD);
+        match files::read_at_most(&path, RECORD_LIMIT) {
+            Ok(bytes) => match Record::parse(&bytes) {
+                Ok(record) => Ok(Some(record)),
+                Err(problem) => Err(Error::invalid(format!("{} {problem}", path.display()))),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", path, error)),
+        }
+    }
+
+    /// Writes the record: from here on the container exists.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_record(&self, record: &Record) -> Result<()> {
+        files::write_atomically(&self.directory, RECORD, &record.to_json(), Mode::RUSR | Mode::WUSR)
+            .map_err(|e| Error::io("write", self.path.join(RECORD), e))
+    }
+
+    /// Notes which file is about to be stored, for whoever has to clear up after a killed create.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn note_firmware(&self, firmware: &Path) -> Result<()> {
+        rustix::fs::symlinkat(firmware, &self.directory, FIRMWARE)
+            .map_err(|e| Error::io("write", self.path.join(FIRMWARE), e))
+    }
+
+    /// The file noted by [`Container::note_firmware`].
+    pub fn noted_firmware(&self) -> Option<StoredFirmware> {
+        let path = std::fs::read_link(self.path.join(FIRMWARE)).ok()?;
+        Some(StoredFirmware { path })
+    }
+
+    /// Makes the FIFOs by which the proxy answers.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn make_fifos(&self) -> Result<()> {
+        for name in [START_FIFO, KILL_FIFO] {
+            rustix::fs::mkfifoat(&self.directory, name, Mode::RUSR | Mode::WUSR)
+                .map_err(|e| Error::io("make", self.path.join(name), e))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a create holds the container's lock, while there is no record.
+    pub fn is_being_created(&self) -> bool {
+        files::open_directory(&self.path)
+            .is_ok_and(|again| files::try_lock(again).is_ok_and(|locked| !locked))
+    }
+
+    /// Removes the container: the record first, so that what is left by a kill here is the remains of a create.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn remove(&self) -> Result<()> {
+        self.remove_files()?;
+        match rustix::fs::unlinkat(rustix::fs::CWD, &self.path, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(Error::io("remove", &self.path, e)),
+        }
+    }
+
+    fn remove_files(&self) -> Result<()> {
+        let part = format!("{RECORD}.part");
+        for name in [RECORD, &part, START_FIFO, KILL_FIFO, FIRMWARE] {
+            files::remove_if_there(&self.directory, name)
+                .map_err(|e| Error::io("remove", self.path.join(name), e))?;
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Container {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store, ContainerId) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(Some(&dir.path().join("state"))).unwrap();
+        (dir, store, ContainerId::new("x").unwrap())
+    }
+
+    fn no_clear(_: &Container) -> Result<()> {
+        panic!("nothing to clear")
+    }
+
+    #[test]
+    fn an_id_is_taken_while_its_create_is_at_work_and_free_when_that_died() {
+        let (_dir, store, id) = store();
+        let first = store.create(&id, no_clear).unwrap();
+        assert!(first.is_being_created());
+        assert!(matches!(store.create(&id, no_clear), Err(Error::AlreadyExists)));
+        assert!(matches!(store.load(&id, "start"), Err(Error::WrongStatus { .. })));
+        first.note_firmware(Path::new("/lib/firmware/half")).unwrap();
+        first.make_fifos().unwrap();
+        drop(first);
+        assert!(matches!(store.load(&id, "start"), Err(Error::DoesNotExist)));
+        let cleared = std::cell::Cell::new(None);
+        let second = store
+            .create(&id, |container| {
+                cleared.set(container.noted_firmware());
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(cleared.take().unwrap().path, Path::new("/lib/firmware/half"));
+        assert!(second.noted_firmware().is_none());
+        second.make_fifos().unwrap();
+        second.remove().unwrap();
+        assert!(matches!(store.open(&id), Err(Error::DoesNotExist)));
+    }
+
+    #[test]
+    fn a_container_deleted_while_its_lock_is_waited_for_does_not_exist() {
+        let (_dir, store, id) = store();
+        let container = store.create(&id, no_clear).unwrap();
+        let waiting = store.open(&id).unwrap();
+        container.remove().unwrap();
+        drop(container);
+        let _ = store.create(&id, no_clear).unwrap();
+        assert!(matches!(waiting.lock(Deadline::after(SHORT)), Err(Error::DoesNotExist)));
+    }
+
+    #[test]
+    fn damaged_records_and_foreign_names_do_not_hide_the_others() {
+        let (dir, store, id) = store();
+        let container = store.create(&id, no_clear).unwrap();
+        std::fs::write(container.path.join(RECORD), "{").unwrap();
+        std::fs::write(dir.path().join("state/a b"), "").unwrap();
+        assert!(store.load(&id, "start").unwrap_err().to_string().contains("is damaged"));
+        assert_eq!(store.ids().unwrap(), [id]);
+    }
+}
