@@ -1,0 +1,218 @@
+//! The command lines by which this program starts itself. They are no interface: only the same file uses them.
+
+use std::path::{Path, PathBuf};
+
+use argh::FromArgs;
+
+use crate::bundle::Network;
+use crate::container::ContainerId;
+use crate::remoteproc::Identity;
+use crate::sys::process;
+
+/// The internal verbs.
+#[derive(Debug)]
+pub enum Internal {
+    /// The resident process of a container.
+    Proxy(ProxyArgs),
+    /// The helper that stops what a dead proxy left running.
+    Release(ReleaseArgs),
+}
+
+const PROXY: &str = "proxy";
+const RELEASE: &str = "release";
+
+/// What a proxy needs to know.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+/// the resident process of a container (internal)
+pub struct ProxyArgs {
+    /// host root
+    #[argh(option)]
+    pub host_root: PathBuf,
+    /// the container's directory
+    #[argh(option)]
+    pub container: PathBuf,
+    /// the processor's name
+    #[argh(option)]
+    pub name: String,
+    /// the processor's device
+    #[argh(option)]
+    pub device: PathBuf,
+    /// name of the stored firmware in the firmware directory
+    #[argh(option)]
+    pub firmware: String,
+    /// network namespace: host, fresh, or a path
+    #[argh(option)]
+    pub network: String,
+    /// standard output is a pseudo-terminal
+    #[argh(switch)]
+    pub terminal: bool,
+}
+
+/// What the release helper needs to know.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+/// stops what a dead proxy left (internal)
+pub struct ReleaseArgs {
+    /// host root
+    #[argh(option)]
+    pub host_root: PathBuf,
+    /// the processor's name
+    #[argh(option)]
+    pub name: String,
+    /// the processor's device
+    #[argh(option)]
+    pub device: PathBuf,
+    /// name of the stored firmware
+    #[argh(option)]
+    pub firmware: String,
+    /// leave a crashed processor as it is
+    #[argh(switch)]
+    pub keep_crashed: bool,
+}
+
+impl Internal {
+    /// Recognises an internal command line (without the program's name).
+    pub fn parse(args: &[String]) -> Option<Self> {
+        let (verb, rest) = args.split_first()?;
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        match verb.as_str() {
+            PROXY => Some(Self::Proxy(ProxyArgs::from_args(&[PROXY], &rest).ok()?)),
+            RELEASE => Some(Self::Release(ReleaseArgs::from_args(&[RELEASE], &rest).ok()?)),
+            _ => None,
+        }
+    }
+}
+
+impl ProxyArgs {
+    /// The processor.
+    pub fn identity(&self) -> Identity {
+        Identity { name: self.name.clone(), device: self.device.clone() }
+    }
+
+    /// The container's id: its directory's name.
+    pub fn id(&self) -> &str {
+        self.container.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The network namespace.
+    pub fn network(&self) -> Network {
+        match self.network.as_str() {
+            "host" => Network::Host,
+            "fresh" => Network::Fresh,
+            path => Network::Join(path.into()),
+        }
+    }
+
+    /// The command line that [`Internal::parse`] reads.
+    pub fn to_args(&self) -> Vec<std::ffi::OsString> {
+        let mut args: Vec<std::ffi::OsString> = vec![PROXY.into()];
+        push(&mut args, "--host-root", &self.host_root);
+        push(&mut args, "--container", &self.container);
+        push(&mut args, "--name", &self.name);
+        push(&mut args, "--device", &self.device);
+        push(&mut args, "--firmware", &self.firmware);
+        push(&mut args, "--network", &self.network);
+        args.extend(self.terminal.then(|| "--terminal".into()));
+        args
+    }
+}
+
+impl ReleaseArgs {
+    /// The processor.
+    pub fn identity(&self) -> Identity {
+        Identity { name: self.name.clone(), device: self.device.clone() }
+    }
+
+    /// The command line that [`Internal::parse`] reads.
+    pub fn to_args(&self) -> Vec<std::ffi::OsString> {
+        let mut args: Vec<std::ffi::OsString> = vec![RELEASE.into()];
+        push(&mut args, "--host-root", &self.host_root);
+        push(&mut args, "--name", &self.name);
+        push(&mut args, "--device", &self.device);
+        push(&mut args, "--firmware", &self.firmware);
+        args.extend(self.keep_crashed.then(|| "--keep-crashed".into()));
+        args
+    }
+}
+
+fn push(args: &mut Vec<std::ffi::OsString>, option: &str, value: impl AsRef<Path>) {
+    args.push(option.into());
+    args.push(value.as_ref().into());
+}
+
+/// `--network` for a config's wish.
+pub fn network_arg(network: &Network) -> String {
+    match network {
+        Network::Host => "host".to_owned(),
+        Network::Fresh => "fresh".to_owned(),
+        Network::Join(path) => path.to_string_lossy().into_owned(),
+    }
+}
+
+/// Who holds a processor, by the holder's command line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Owner {
+    /// A proxy: of this container, in this state directory.
+    Container {
+        /// The container's id.
+        id: String,
+        /// The state directory.
+        root: PathBuf,
+    },
+    /// Some other process.
+    Other(String),
+}
+
+/// Looks at the process that holds a processor.
+pub fn owner_of(pid: i32) -> Owner {
+    let args = process::arguments(pid);
+    if let Some(Internal::Proxy(proxy)) = args.get(1..).and_then(Internal::parse) {
+        if let (Ok(id), Some(root)) = (ContainerId::new(proxy.id()), proxy.container.parent()) {
+            return Owner::Container { id: id.as_str().to_owned(), root: root.to_owned() };
+        }
+    }
+    Owner::Other(process::observe(pid).map_or_else(|| "unknown".to_owned(), |seen| seen.comm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(args: Vec<std::ffi::OsString>) -> Vec<String> {
+        args.into_iter().map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn command_lines_come_back_as_they_were_made() {
+        let proxy = ProxyArgs {
+            host_root: "/h".into(),
+            container: "/run/x".into(),
+            name: "-odd name".into(),
+            device: "/sys/devices/m4".into(),
+            firmware: "--fw".into(),
+            network: network_arg(&Network::Join("/n".into())),
+            terminal: true,
+        };
+        let Some(Internal::Proxy(again)) = Internal::parse(&strings(proxy.to_args())) else { panic!() };
+        assert_eq!((again.id(), again.network()), ("x", Network::Join("/n".into())));
+        assert_eq!(again, proxy);
+        let release = ReleaseArgs {
+            host_root: "/h".into(),
+            name: "m4".into(),
+            device: "/d".into(),
+            firmware: "fw".into(),
+            keep_crashed: true,
+        };
+        let Some(Internal::Release(again)) = Internal::parse(&strings(release.to_args())) else { panic!() };
+        assert_eq!(again, release);
+    }
+
+    #[test]
+    fn other_command_lines_are_not_internal() {
+        for line in
+            [&[][..], &["state", "x"], &["proxy"], &["proxy", "--name", "x"], &["release", "--nonsense"]]
+        {
+            let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
+            assert!(Internal::parse(&line).is_none(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The proxy: the small process that stands for a firmware. Engines see it as the container's process; it lives from
+//! create to the end of the firmware.
+
+mod answer;
+mod args;
+mod release;
+mod resident;
+mod say;
+mod spawn;
+mod watch;
+
+pub use answer::{Answer, Answers, Heard, Setup};
+pub use args::{Internal, Owner, ProxyArgs, ReleaseArgs, network_arg, owner_of};
+pub use release::{release, release_helper};
+pub use resident::resident;
+pub use spawn::{Proxy, spawn};

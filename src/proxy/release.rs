@@ -1,0 +1,128 @@
+//! Freeing a processor of a firmware whose proxy is dead: in a process of its own, since a write to sysfs that hangs in a
+//! driver can be neither interrupted nor killed. The verb that waits for it answers in time, whatever happens to it.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use super::answer::{Answer, Answers, Heard};
+use super::args::ReleaseArgs;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::remoteproc::{
+    self, Attributes, Claim, Held, Identity, Processor, ProcessorState, Refusal, Step, firmware_name,
+};
+use crate::sys::clock::Deadline;
+use crate::sys::process::{self, Process};
+use crate::sys::signals;
+
+/// Stops what still runs of `firmware` on the processor; with `keep_crashed`, one that crashed is left as it is, else it
+/// is brought back to offline. Answers [`Answer::Released`] when nothing of it runs.
+///
+/// # Errors
+/// [`Error::Processor`] when that was not known before the deadline; [`Error::Io`] when the helper cannot be started.
+pub fn release(
+    host: &Host,
+    identity: &Identity,
+    firmware: &str,
+    keep_crashed: bool,
+    deadline: Deadline,
+) -> Result<Answer> {
+    let args = ReleaseArgs {
+        host_root: host.root().to_owned(),
+        name: identity.name.clone(),
+        device: identity.device.clone(),
+        firmware: firmware.to_owned(),
+        keep_crashed,
+    };
+    // Mostly there is nothing to stop, and that can be seen from here.
+    if is_released(host, &args)? {
+        return Ok(Answer::Released);
+    }
+    let exe = "/proc/self/exe";
+    let mut child = Command::new(exe)
+        .arg0(crate::cli::PROGRAM)
+        .args(args.to_args())
+        .current_dir("/")
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // It may outlive the caller, who must not wait for the end of its output.
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| Error::io("start a helper from", exe, e))?;
+    let unknown = |problem: &str| Error::Processor {
+        name: identity.name.clone(),
+        problem: problem.to_owned(),
+        hint: Some("try again later; if the driver never comes back, reboot the board".to_owned()),
+    };
+    let pid = i32::try_from(child.id()).unwrap_or_default();
+    let start_time = process::observe(pid).map(|seen| seen.start_time).unwrap_or_default();
+    let pipe = child.stdout.take().ok_or_else(|| unknown("the helper that stops it has no output"))?;
+    let answers = Answers::from_pipe(pipe.into()).map_err(|e| Error::io("open", "the helper's output", e))?;
+    let helper = match Process::open(pid, start_time)
+        .map_err(|e| Error::io("open", format!("/proc/{pid}"), e))?
+    {
+        Some(helper) => helper,
+        None => {
+            return answers.said().ok_or_else(|| unknown("the helper that stops it ended without an answer"));
+        }
+    };
+    match answers.wait(&helper, deadline).map_err(|e| Error::io("wait for", "the helper", e))? {
+        Heard::Answer(answer) => {
+            // It has answered and ends; reaped here, so that it does not linger as a zombie.
+            let _ = child.wait();
+            Ok(answer)
+        }
+        Heard::Ended => Err(unknown("the helper that stops it ended without an answer")),
+        Heard::Nothing => {
+            Err(unknown("its driver has not answered the stop in time; it is still being waited for"))
+        }
+    }
+}
+
+/// The helper itself: does it, and writes its answer to standard output.
+pub fn release_helper(args: &ReleaseArgs) -> ExitCode {
+    // Also against the signals of the terminal that the caller sits at.
+    if signals::block_all().is_err() || rustix::process::setsid().is_err() {
+        return ExitCode::FAILURE;
+    }
+    let answer = match Host::new(&args.host_root) {
+        Ok(host) => act(&host, args).unwrap_or_else(|answer| answer),
+        Err(_) => Answer::Gone,
+    };
+    let _ = std::io::stdout().write_all(answer.to_line().as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Whether there is nothing of ours to stop: the device is gone, or offline, or has another firmware.
+fn is_released(host: &Host, args: &ReleaseArgs) -> Result<bool> {
+    let Some(processor) = Processor::of(host, &args.identity())? else { return Ok(true) };
+    let (state, firmware) = (ProcessorState::read(&processor.path), firmware_name(&processor.path));
+    Ok(match (state, firmware) {
+        (Ok(ProcessorState::Offline), _) => true,
+        (Ok(ProcessorState::Crashed), Ok(name)) => args.keep_crashed || name != args.firmware,
+        (Ok(_), Ok(name)) => name != args.firmware,
+        // Gone between listing and reading.
+        _ => Processor::of(host, &args.identity())?.is_none(),
+    })
+}
+
+fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
+    let open = |errno| Answer::Refused(Refusal { step: Step::Open, errno });
+    let Some(processor) = Processor::of(host, &args.identity()).map_err(|_| Answer::Gone)? else {
+        return Ok(Answer::Released);
+    };
+    let _claim = Claim::take(&processor).map_err(|held| match held {
+        Held::By(pid) => Answer::Owned(pid),
+        Held::Failed(errno) => open(errno),
+    })?;
+    let attributes = Attributes::open(&processor.path).map_err(open)?;
+    // Looked at again, now that nobody else can have begun something.
+    if is_released(host, args).map_err(|_| Answer::Gone)? {
+        return Ok(Answer::Released);
+    }
+    let crashed = attributes.state() == Ok(ProcessorState::Crashed);
+    let done = if crashed { remoteproc::bring_back(&attributes) } else { remoteproc::stop(&attributes) };
+    done.map(|()| Answer::Released).map_err(Answer::Refused)
+}
