@@ -1,3 +1,56 @@
-//! OCI runtime that deploys firmware to auxiliary processors through Linux remoteproc.
+//! The program: a command line becomes a verb, and its failure an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use remoteproc_runtime::cli::{self, Global, LogFormat, Request, Verb};
+use remoteproc_runtime::error::{Error, Result};
+use remoteproc_runtime::proxy::{self, Internal};
+use remoteproc_runtime::{commands, logging};
+
+fn main() -> ExitCode {
+    let args = match arguments() {
+        Ok(args) => args,
+        Err(error) => return fail(&error),
+    };
+    match Internal::parse(&args) {
+        Some(Internal::Proxy(args)) => return proxy::resident(&args),
+        Some(Internal::Release(args)) => return proxy::release_helper(&args),
+        None => {}
+    }
+    match cli::parse(&args) {
+        Ok(Request::Print(text)) => {
+            commands::print(&format!("{text}\n"));
+            ExitCode::SUCCESS
+        }
+        Ok(Request::Run(global, verb)) => {
+            start_logging(&global);
+            match verb.and_then(|verb: Verb| commands::run(&global, &verb)) {
+                Ok(code) => code,
+                Err(error) => fail(&error),
+            }
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The command line as text: no path or id that cannot be shown to a user is taken.
+fn arguments() -> Result<Vec<String>> {
+    std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.into_string().map_err(|arg| Error::Usage(format!("argument {arg:?} is not UTF-8"))))
+        .collect()
+}
+
+fn start_logging(global: &Global) {
+    logging::start(logging::Settings {
+        file: global.log.as_deref(),
+        json: global.log_format == LogFormat::Json,
+        level: global.log_level,
+        debug: global.debug,
+    });
+}
+
+fn fail(error: &Error) -> ExitCode {
+    logging::failure(error);
+    ExitCode::from(error.exit_code())
+}

@@ -1,0 +1,168 @@
+//! create: stages a bundle's firmware and leaves its proxy waiting for start.
+//!
+//! Everything that is made is undone when a later step fails. What a killed create leaves is found by the next one of
+//! the same id, and by delete --force: the directory without a record, and in it the link to the stored firmware.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+
+use super::Context;
+use crate::bundle::Bundle;
+use crate::cli;
+use crate::container::{Container, ContainerId, Record};
+use crate::error::{Error, Result};
+use crate::firmware::{self, FirmwareDirectory, FirmwareImage};
+use crate::proxy::{self, Proxy, ProxyArgs};
+use crate::remoteproc::Processor;
+use crate::sys::{clock, files, terminal};
+
+/// What create and run are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// The bundle's directory.
+    pub bundle: &'a Path,
+    /// `--pid-file`.
+    pub pid_file: Option<&'a Path>,
+    /// `--console-socket`.
+    pub console_socket: Option<&'a Path>,
+}
+
+pub fn run(context: &Context, args: &cli::Create) -> Result<()> {
+    let wish = Wish {
+        id: &args.id,
+        bundle: &args.bundle,
+        pid_file: args.pid_file.as_deref(),
+        console_socket: args.console_socket.as_deref(),
+    };
+    create(context, wish).map(drop)
+}
+
+/// Creates the container; its proxy is a child of the caller's.
+pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
+    let Context { host, store } = context;
+    let id = ContainerId::new(wish.id)?;
+    let bundle = Bundle::load(wish.bundle)?;
+    warn_of_what_is_ignored(&bundle);
+    check_terminal(&bundle, wish.console_socket)?;
+    let processor = Processor::named(host, &bundle.processor)?;
+    let mut image = FirmwareImage::open(&bundle)?;
+
+    let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };
+    let directory = FirmwareDirectory::of(host);
+    for name in firmware::sweep(host, &directory) {
+        log::info!("removed {name} from {}: another boot left it", directory.path().display());
+    }
+    let name = directory.unique_name(host, image.name())?;
+    undo.container.note_firmware(&directory.path().join(&name))?;
+    let stored = directory.store(&mut image, &name)?;
+    undo.container.make_fifos()?;
+
+    let args = ProxyArgs {
+        host_root: host.root().to_owned(),
+        container: undo.container.path.clone(),
+        name: processor.identity.name.clone(),
+        device: processor.identity.device.clone(),
+        firmware: name,
+        network: proxy::network_arg(&bundle.network),
+        terminal: bundle.terminal,
+    };
+    let slave = open_terminal(&bundle, wish.console_socket)?;
+    // Declared after `undo`, so dropped before it: the proxy ends before its directory goes.
+    let mut proxy = proxy::spawn(host, &undo.container, &args, slave)?;
+    if let Some(path) = wish.pid_file {
+        undo.pid_file = Some(write_pid_file(path, proxy.process.pid)?);
+    }
+    undo.container.write_record(&Record {
+        version: Record::VERSION,
+        id: id.as_str().to_owned(),
+        oci_version: bundle.oci_version.clone(),
+        rootfs: bundle.directory.join(&bundle.root_path),
+        bundle: bundle.directory,
+        created: clock::now_rfc3339(),
+        owner: rustix::process::geteuid().as_raw(),
+        annotations: bundle.annotations,
+        processor: processor.identity,
+        firmware: stored.path,
+        proxy: proxy.process.clone(),
+    })?;
+    proxy.commit()?;
+    undo.done = true;
+    Ok(proxy)
+}
+
+/// Undoes what a killed create had done. Its proxy has ended by itself, since nobody told it to stay.
+pub fn clear(container: &Container) -> Result<()> {
+    match container.noted_firmware() {
+        Some(stored) => stored.remove(),
+        None => Ok(()),
+    }
+}
+
+/// What to take back when a step fails.
+struct Undo {
+    container: Container,
+    pid_file: Option<PathBuf>,
+    done: bool,
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        if let Some(path) = &self.pid_file {
+            let _ = files::remove_path_if_there(path);
+        }
+        let cleared = clear(&self.container).and_then(|()| self.container.remove());
+        if let Err(error) = cleared {
+            log::warn!("the failed create could not be undone: {error}");
+        }
+    }
+}
+
+fn warn_of_what_is_ignored(bundle: &Bundle) {
+    if bundle.hooks {
+        log::warn!("hooks: this runtime runs none; the config's hooks are ignored");
+    }
+    if !bundle.ignored.is_empty() {
+        log::debug!("ignored, without meaning for a firmware: {}", bundle.ignored.join(", "));
+    }
+}
+
+fn check_terminal(bundle: &Bundle, console_socket: Option<&Path>) -> Result<()> {
+    let problem = match (bundle.terminal, console_socket) {
+        (true, None) => "is true, but there is no --console-socket to hand the terminal over",
+        (false, Some(_)) => "is false, but a --console-socket is given",
+        _ => return Ok(()),
+    };
+    Err(Error::Config {
+        path: bundle.directory.join("config.json"),
+        property: "process.terminal".to_owned(),
+        problem: problem.to_owned(),
+    })
+}
+
+fn open_terminal(bundle: &Bundle, console_socket: Option<&Path>) -> Result<Option<OwnedFd>> {
+    let (true, Some(socket)) = (bundle.terminal, console_socket) else { return Ok(None) };
+    let (master, slave) = terminal::open().map_err(|e| Error::io("open", "/dev/ptmx", e))?;
+    terminal::hand_over(&master, socket).map_err(|e| Error::io("hand the terminal over to", socket, e))?;
+    Ok(Some(slave))
+}
+
+/// The number alone, as engines read it; there whole or not at all.
+fn write_pid_file(path: &Path, pid: i32) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(|e| Error::io("resolve", path, e))?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Err(Error::invalid(format!("--pid-file {}: not a file name", path.display())));
+    };
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    files::open_directory(parent)
+        .map_err(std::io::Error::from)
+        .and_then(|directory| files::write_atomically(directory, name, pid.to_string().as_bytes(), mode))
+        .map_err(|e| Error::io("write", &path, e))?;
+    Ok(path)
+}

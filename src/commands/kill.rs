@@ -1,0 +1,183 @@
+//! kill: stops the firmware through the proxy, or ends the proxy and then stops what it left.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::Context;
+use super::start::refusal_error;
+use crate::cli;
+use crate::container::{Container, ContainerId, KILL_FIFO, Record, Status};
+use crate::error::{Error, Result};
+use crate::proxy::{self, Answer, Answers, Heard};
+use crate::remoteproc::{KernelLog, Processor};
+use crate::sys::clock::Deadline;
+use crate::sys::files;
+use crate::sys::process::Process;
+
+/// How long a firmware has to stop.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// What can be asked of a container.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wish {
+    /// Nothing: only whether it is there.
+    Test,
+    /// Stop the firmware, by this signal to the proxy.
+    Stop(Signal),
+    /// End the proxy at once.
+    Kill,
+}
+
+/// The signals that are taken, by number and name. 37 is SIGRTMIN+3, a request to halt, and is passed on as TERM.
+const SIGNALS: [(i32, &str, Wish); 7] = [
+    (15, "TERM", Wish::Stop(Signal::TERM)),
+    (2, "INT", Wish::Stop(Signal::INT)),
+    (1, "HUP", Wish::Stop(Signal::HUP)),
+    (3, "QUIT", Wish::Stop(Signal::QUIT)),
+    (37, "RTMIN+3", Wish::Stop(Signal::TERM)),
+    (9, "KILL", Wish::Kill),
+    (0, "0", Wish::Test),
+];
+
+pub fn run(context: &Context, args: &cli::Kill) -> Result<()> {
+    let id = ContainerId::new(&args.id)?;
+    let wish = parse(args.signal_text())?;
+    let (container, record) = context.store.load(&id, "kill")?;
+    let deadline = Deadline::after(LIMIT);
+    if Status::of(&context.host, &record.proxy)? == Status::Stopped {
+        return Err(Error::NotRunning);
+    }
+    let Some(proxy) = record.proxy.open(&context.host)? else { return Err(Error::NotRunning) };
+    match wish {
+        Wish::Test => Ok(()),
+        Wish::Stop(signal) => stop(context, &container, &record, &proxy, signal, deadline),
+        Wish::Kill => {
+            end(&record, &proxy, deadline)?;
+            release(context, &record, true, deadline)
+        }
+    }
+}
+
+/// A number, a name, or a name with SIG before it, in either case.
+fn parse(text: &str) -> Result<Wish> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let number: Option<i32> = name.parse().ok();
+    SIGNALS
+        .iter()
+        .find(|(known, known_name, _)| *known_name == name || Some(*known) == number)
+        .map(|(_, _, wish)| *wish)
+        .ok_or_else(|| {
+            let shown: String = text.escape_debug().take(20).collect();
+            Error::invalid(format!(
+                "signal \"{shown}\" means nothing to a firmware: TERM, INT, HUP, QUIT and 37 stop it, KILL ends its \
+                 proxy at once, 0 only tests"
+            ))
+        })
+}
+
+/// Has the proxy stop the processor, and waits for both.
+pub fn stop(
+    context: &Context,
+    container: &Container,
+    record: &Record,
+    proxy: &Process,
+    signal: Signal,
+    deadline: Deadline,
+) -> Result<()> {
+    let path = container.path.join(KILL_FIFO);
+    let open = |e| Error::io("open", &path, e);
+    let answers = Answers::listen(container, KILL_FIFO).map_err(open)?;
+    // One kill at a time hears the answer; another one only waits for the end.
+    let mine = files::try_lock(&answers).map_err(open)?;
+    let log = KernelLog::from_now(&context.host);
+    proxy.signal(signal).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
+    let heard = if mine {
+        answers.wait(proxy, deadline).map_err(|e| Error::io("wait on", &path, e))?
+    } else {
+        match proxy.wait_until(deadline).map_err(|e| Error::io("wait on", &path, e))? {
+            true => Heard::Ended,
+            false => Heard::Nothing,
+        }
+    };
+    match heard {
+        Heard::Ended => Ok(()),
+        Heard::Answer(Answer::Refused(refusal)) => {
+            let processor = Processor::of(&context.host, &record.processor)?;
+            Err(refusal_error(record, processor.as_ref(), refusal, log.as_ref()))
+        }
+        Heard::Answer(other) => Err(still(
+            record,
+            &format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
+        )),
+        Heard::Nothing => {
+            Err(still(record, "its driver has not answered in time, and is still being waited for"))
+        }
+    }
+}
+
+fn still(record: &Record, problem: &str) -> Error {
+    Error::Processor {
+        name: record.processor.name.clone(),
+        problem: problem.to_owned(),
+        hint: Some("the proxy stops the processor once its driver answers; state tells when".to_owned()),
+    }
+}
+
+/// Ends the proxy at once.
+pub fn end(record: &Record, proxy: &Process, deadline: Deadline) -> Result<()> {
+    let failed = |e| Error::io("kill", format!("/proc/{}", record.proxy.pid), e);
+    proxy.signal(Signal::KILL).map_err(failed)?;
+    if proxy.wait_until(deadline).map_err(failed)? {
+        return Ok(());
+    }
+    Err(Error::Processor {
+        name: record.processor.name.clone(),
+        problem: "its driver has not answered in time, and until it does the proxy cannot be killed"
+            .to_owned(),
+        hint: Some("try again later; if the driver never comes back, reboot the board".to_owned()),
+    })
+}
+
+/// Stops what a proxy that is dead left of our firmware on the processor.
+pub fn release(context: &Context, record: &Record, keep_crashed: bool, deadline: Deadline) -> Result<()> {
+    let firmware = record.firmware.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let log = KernelLog::from_now(&context.host);
+    match proxy::release(&context.host, &record.processor, firmware, keep_crashed, deadline)? {
+        Answer::Released => Ok(()),
+        Answer::Refused(refusal) => {
+            let processor = Processor::of(&context.host, &record.processor)?;
+            Err(refusal_error(record, processor.as_ref(), refusal, log.as_ref()))
+        }
+        Answer::Owned(pid) => {
+            Err(still(record, &format!("process {pid} owns it while it still has our firmware")))
+        }
+        other => Err(still(record, &format!("it could not be stopped: {}", other.to_line().trim_end()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_taken_by_number_and_name() {
+        for text in ["15", "TERM", "SIGTERM", "sigterm", "Term"] {
+            assert_eq!(parse(text).unwrap(), Wish::Stop(Signal::TERM), "{text}");
+        }
+        for (text, wish) in
+            [("9", Wish::Kill), ("KILL", Wish::Kill), ("0", Wish::Test), ("37", Wish::Stop(Signal::TERM))]
+        {
+            assert_eq!(parse(text).unwrap(), wish, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_start_or_harm_the_proxy_is_refused() {
+        for text in ["USR1", "10", "SIGUSR1", "STOP", "19", "", "SIG", "-1", "999", "TERMX", "15x"] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains("TERM, INT, HUP, QUIT and 37"), "{text}: {error}");
+        }
+    }
+}

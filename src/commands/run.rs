@@ -1,0 +1,80 @@
+//! run: create, start, wait for the end, delete.
+
+use std::process::ExitCode;
+
+use rustix::event::PollFlags;
+use rustix::process::Signal;
+
+use super::create::{Wish, create};
+use super::{Context, delete, kill, start};
+use crate::cli;
+use crate::container::ContainerId;
+use crate::error::{Error, Result};
+use crate::proxy::Proxy;
+use crate::sys::clock::Deadline;
+use crate::sys::process::Process;
+use crate::sys::signals::SignalQueue;
+
+/// Signals that stop the firmware.
+const STOP: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+
+pub fn run(context: &Context, args: &cli::Run) -> Result<ExitCode> {
+    let id = ContainerId::new(&args.id)?;
+    // From before the create on: a signal must not leave half a container.
+    let queue = if args.detach {
+        None
+    } else {
+        let signals = STOP.map(Signal::as_raw);
+        Some(SignalQueue::take(&signals).map_err(|e| Error::io("watch", "signals", e))?)
+    };
+    let mut proxy = create(
+        context,
+        Wish {
+            id: &args.id,
+            bundle: &args.bundle,
+            pid_file: args.pid_file.as_deref(),
+            console_socket: args.console_socket.as_deref(),
+        },
+    )?;
+    if let Err(error) = start::start(context, &id) {
+        if let Err(also) = delete::delete(context, &id, true) {
+            log::warn!("container {id}: not deleted after the failed start: {also}");
+        }
+        return Err(error);
+    }
+    let Some(queue) = queue else { return Ok(ExitCode::SUCCESS) };
+    wait(context, &id, &proxy, &queue)?;
+    let status = proxy.wait().map_err(|e| Error::io("wait for", "the proxy", e))?;
+    delete::delete(context, &id, true)?;
+    // A proxy that was killed ends as the shell has it: 128 and the signal.
+    let code =
+        status.code().or_else(|| std::os::unix::process::ExitStatusExt::signal(&status).map(|s| 128 + s));
+    Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+/// Waits for the proxy's end, and has it stop the processor when we are asked to end.
+fn wait(context: &Context, id: &ContainerId, proxy: &Proxy, queue: &SignalQueue) -> Result<()> {
+    let pid = proxy.process.pid;
+    let failed = |e| Error::io("wait for", format!("/proc/{pid}"), e);
+    let Some(process) = Process::open(pid, proxy.process.start_time).map_err(failed)? else { return Ok(()) };
+    loop {
+        while let Some(signal) = queue.next() {
+            let (container, record) = context.store.load(id, "kill")?;
+            let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
+            let stopped =
+                kill::stop(context, &container, &record, &process, signal, Deadline::after(kill::LIMIT));
+            if let Err(error) = stopped {
+                // It still runs, so we still wait for it.
+                crate::logging::failure(&error.of_container(id.as_str()));
+            }
+        }
+        let mut fds = [rustix::event::PollFd::new(queue, PollFlags::IN), process.poll_fd()];
+        match rustix::event::poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(failed(e)),
+        }
+        if !fds[1].revents().is_empty() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! start: asks the proxy to boot the processor, and answers when the kernel says that it runs.
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use super::Context;
+use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
+use crate::error::{Error, Result};
+use crate::proxy::{Answer, Answers, Heard, Owner, owner_of};
+use crate::remoteproc::{KernelLog, Processor, ProcessorState, Refusal, Step, firmware_name};
+use crate::sys::clock::Deadline;
+
+/// How long a driver has to boot its processor.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Kernel lines shown with a refusal.
+const LINES: usize = 5;
+
+pub fn run(context: &Context, id: &str) -> Result<()> {
+    start(context, &ContainerId::new(id)?)
+}
+
+/// Starts a created container.
+pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
+    let (container, _) = context.store.load(id, "start")?;
+    let deadline = Deadline::after(LIMIT);
+    if !container.lock(deadline)? {
+        return Err(Error::invalid("another command has held the container for 60 s: try again later"));
+    }
+    let record = container.record()?.ok_or(Error::DoesNotExist)?;
+    let status = Status::of(&context.host, &record.proxy)?;
+    let refused = |status: Status| Error::WrongStatus {
+        verb: "start",
+        status: status.word(),
+        needs: "created",
+        hint: match status {
+            Status::Running => format!("to start it anew: kill {id}, delete {id}, create, start"),
+            _ => format!("delete {id} and create it again"),
+        },
+    };
+    if status != Status::Created {
+        return Err(refused(status));
+    }
+    let Some(proxy) = record.proxy.open(&context.host)? else { return Err(refused(Status::Stopped)) };
+    let fifo = container.path.join(START_FIFO);
+    let answers = Answers::listen(&container, START_FIFO).map_err(|e| Error::io("open", &fifo, e))?;
+    let log = KernelLog::from_now(&context.host);
+    proxy.signal(Signal::USR1).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
+    match answers.wait(&proxy, deadline).map_err(|e| Error::io("wait on", &fifo, e))? {
+        Heard::Answer(Answer::Running { passed_over }) => {
+            if let Some(pid) = passed_over {
+                log::warn!(
+                    "processor {}: the lock of process {pid}, which is not root's, was passed over",
+                    record.processor.name
+                );
+            }
+            Ok(())
+        }
+        Heard::Answer(answer) => Err(explain(context, &container, &record, answer, log)),
+        Heard::Ended => {
+            Err(problem(&record, "the proxy ended before it had booted the processor".to_owned(), None))
+        }
+        Heard::Nothing => Err(problem(
+            &record,
+            format!(
+                "its driver has not answered the start in {} s, and is still being waited for",
+                LIMIT.as_secs()
+            ),
+            Some(format!("the container stays created until it answers; kill {id} KILL gives up on it")),
+        )),
+    }
+}
+
+fn problem(record: &Record, problem: String, hint: Option<String>) -> Error {
+    Error::Processor { name: record.processor.name.clone(), problem, hint }
+}
+
+fn explain(
+    context: &Context,
+    container: &Container,
+    record: &Record,
+    answer: Answer,
+    log: Option<KernelLog>,
+) -> Error {
+    let processor = Processor::of(&context.host, &record.processor).ok().flatten();
+    match answer {
+        Answer::Busy(state) => busy(context, record, processor.as_ref(), state),
+        Answer::Owned(pid) => owned(record, container, pid),
+        Answer::NotRunning(state) => problem(
+            record,
+            format!("the kernel accepted the start, but the state reads {state}"),
+            Some(wedge_hint(record, state)),
+        ),
+        Answer::Gone => problem(
+            record,
+            format!("its device {} is gone", record.processor.device.display()),
+            Some("bind its driver again, then create the container again".to_owned()),
+        ),
+        Answer::Stopped => problem(record, "it was stopped before it ran".to_owned(), None),
+        Answer::Refused(refusal) => refusal_error(record, processor.as_ref(), refusal, log.as_ref()),
+        other => problem(
+            record,
+            format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
+            None,
+        ),
+    }
+}
+
+/// What the kernel refused, with its own words on it.
+pub fn refusal_error(
+    record: &Record,
+    processor: Option<&Processor>,
+    refusal: Refusal,
+    log: Option<&KernelLog>,
+) -> Error {
+    let path = processor.map_or_else(|| record.processor.device.clone(), |processor| processor.path.clone());
+    let path = path.display();
+    let firmware = record.firmware.file_name().unwrap_or_default().to_string_lossy();
+    let action = match refusal.step {
+        Step::Open => format!("open {path}"),
+        Step::ReadState => format!("read {path}/state"),
+        Step::Firmware => format!("write {firmware:?} to {path}/firmware"),
+        Step::Start => format!("write \"start\" to {path}/state"),
+        Step::Stop => format!("write \"stop\" to {path}/state"),
+        Step::Recover => format!("write \"recover\" to {path}/recovery"),
+    };
+    let lines = match (log, processor) {
+        (Some(log), Some(processor)) => log.about(processor, LINES),
+        _ => Vec::new(),
+    };
+    let hint = refusal_hint(record, refusal, &lines);
+    Error::Kernel { processor: record.processor.name.clone(), action, errno: refusal.errno, lines, hint }
+}
+
+/// Known causes (drivers/remoteproc, seen on real kernels).
+fn refusal_hint(record: &Record, refusal: Refusal, lines: &[String]) -> Option<String> {
+    let said = |words: &str| lines.iter().any(|line| line.contains(words));
+    let firmware = record.firmware.display();
+    Some(match (refusal.step, refusal.errno) {
+        (Step::Start, Errno::INVAL) if said("bad phdr da") => {
+            "a segment of the firmware lies outside the processor's memory: link it for this processor"
+                .to_owned()
+        }
+        (Step::Start, Errno::INVAL) if said("resource table") => {
+            "the firmware needs a valid resource table for this processor".to_owned()
+        }
+        (Step::Start, Errno::NOENT) => format!(
+            "the kernel does not find {firmware}: it looks in its own root file system, below \
+             /sys/module/firmware_class/parameters/path first"
+        ),
+        (Step::Start, Errno::INVAL) => {
+            "the kernel or its driver does not take this firmware: its log says why".to_owned()
+        }
+        (Step::Start | Step::Stop, Errno::PERM) => {
+            "on TI K3 in split mode core 0 must start before core 1, and stop after it".to_owned()
+        }
+        (Step::Start, Errno::NOMEM) => {
+            "the processor's carve-outs could not be allocated: see its reserved memory".to_owned()
+        }
+        (Step::Start, Errno::TIMEDOUT) => "the firmware did not answer its driver in time".to_owned(),
+        (Step::Open, Errno::ACCESS | Errno::PERM) => {
+            "run as root, or as a user that may write there".to_owned()
+        }
+        (Step::Open, Errno::ROFS) => "sysfs is mounted read-only".to_owned(),
+        (_, Errno::NODEV) => "the processor's driver was unbound: bind it again".to_owned(),
+        _ => return None,
+    })
+}
+
+fn wedge_hint(record: &Record, state: ProcessorState) -> String {
+    let device = record.processor.device.display();
+    match state {
+        ProcessorState::Crashed => "the firmware crashed at once".to_owned(),
+        _ => format!(
+            "after a recovery that failed the kernel takes the processor for powered: unbind and bind the driver of {device}"
+        ),
+    }
+}
+
+/// The processor was in use, without anybody's lock on it: who left it so, and how to free it.
+fn busy(context: &Context, record: &Record, processor: Option<&Processor>, state: ProcessorState) -> Error {
+    let firmware = processor.and_then(|processor| firmware_name(&processor.path).ok()).unwrap_or_default();
+    let path = processor.map_or_else(|| record.processor.device.clone(), |processor| processor.path.clone());
+    match left_by(context, &firmware) {
+        Some(other) => problem(
+            record,
+            format!("it is {state}, with the firmware of container {other}, whose proxy has ended"),
+            Some(format!("remoteproc-runtime delete {other} stops it")),
+        ),
+        None => problem(
+            record,
+            format!(
+                "it is {state}, and was booted by something else than this runtime (firmware {firmware:?})"
+            ),
+            Some(format!("to free it: echo stop > {}", path.join("state").display())),
+        ),
+    }
+}
+
+fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
+    context.store.ids().ok()?.into_iter().find(|id| {
+        let record = context.store.open(id).ok().and_then(|container| container.record().ok().flatten());
+        record.is_some_and(|record| record.firmware.file_name().is_some_and(|name| name == firmware))
+    })
+}
+
+fn owned(record: &Record, container: &Container, pid: i32) -> Error {
+    let (who, hint) = match owner_of(pid) {
+        Owner::Container { id, root } => {
+            let elsewhere = Some(root.as_path()) != container.path.parent();
+            let option = if elsewhere { format!("--root {} ", root.display()) } else { String::new() };
+            let place = if elsewhere { format!(" of {}", root.display()) } else { String::new() };
+            (format!("container {id}{place}"), format!("remoteproc-runtime {option}kill {id} stops it"))
+        }
+        Owner::Other(_) if pid == 0 => {
+            ("a process outside this pid namespace".to_owned(), "see /proc/locks on the host".to_owned())
+        }
+        Owner::Other(comm) => (format!("process {comm}"), format!("end process {pid}, which holds its lock")),
+    };
+    problem(
+        record,
+        format!("it is owned by {who} (pid {pid}): one container runs on a processor at a time"),
+        Some(hint),
+    )
+}

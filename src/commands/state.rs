@@ -1,0 +1,62 @@
+//! state: what a container is, as OCI JSON (runtime.md, State).
+
+use std::collections::HashMap;
+
+use oci_spec::runtime::State;
+
+use super::{Context, print};
+use crate::bundle::OCI_VERSION;
+use crate::container::{ContainerId, Record, Status};
+use crate::error::{Error, Result};
+use crate::remoteproc::Processor;
+
+/// The sysfs directory of the processor, while its device is there.
+const RESOLVED_PATH: &str = "remoteproc.resolved-path";
+/// The stored firmware file.
+const FIRMWARE: &str = "remoteproc.firmware";
+
+pub fn run(context: &Context, id: &str) -> Result<()> {
+    let id = ContainerId::new(id)?;
+    let container = context.store.open(&id)?;
+    let state = match container.record()? {
+        Some(record) => document(context, &record)?,
+        None if container.is_being_created() => creating(&id),
+        None => return Err(Error::DoesNotExist),
+    };
+    // Sorted keys: the same container reads the same every time.
+    let value = serde_json::to_value(&state)
+        .map_err(|e| Error::invalid(format!("the state cannot be shown: {e}")))?;
+    print(&format!("{value:#}\n"));
+    Ok(())
+}
+
+/// The state document of a recorded container.
+pub fn document(context: &Context, record: &Record) -> Result<State> {
+    let status = Status::of(&context.host, &record.proxy)?;
+    let mut state = State::default();
+    state.set_version(record.oci_version.clone());
+    state.set_id(record.id.clone());
+    state.set_status(status.into());
+    state.set_pid(matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid));
+    state.set_bundle(record.bundle.clone());
+    state.set_annotations(Some(annotations(context, record)));
+    Ok(state)
+}
+
+fn creating(id: &ContainerId) -> State {
+    let mut state = State::default();
+    state.set_version(OCI_VERSION.to_owned());
+    state.set_id(id.as_str().to_owned());
+    state.set_status(Status::Creating.into());
+    state
+}
+
+fn annotations(context: &Context, record: &Record) -> HashMap<String, String> {
+    let mut annotations: HashMap<String, String> = record.annotations.clone().into_iter().collect();
+    // Under whatever number it has now: another processor may have the one it had at create.
+    if let Ok(Some(processor)) = Processor::of(&context.host, &record.processor) {
+        annotations.insert(RESOLVED_PATH.to_owned(), processor.path.display().to_string());
+    }
+    annotations.insert(FIRMWARE.to_owned(), record.firmware.display().to_string());
+    annotations
+}

@@ -1,0 +1,20 @@
+//! OCI runtime that deploys firmware to auxiliary processors through Linux remoteproc.
+//!
+//! A container image holds one firmware file; an engine, or a person at the shell, deploys it with the standard OCI
+//! verbs. `create` stages the firmware and leaves a small resident process, the proxy; `start` has the proxy boot the
+//! processor; the proxy lives exactly as long as the firmware runs.
+//!
+//! Modules import only from those below them:
+//! `cli`, `logging` > `commands` > `proxy` > `container` > `firmware` > `bundle`, `remoteproc` > `host` > `error` > `sys`.
+
+pub mod bundle;
+pub mod cli;
+pub mod commands;
+pub mod container;
+pub mod error;
+pub mod firmware;
+pub mod host;
+pub mod logging;
+pub mod proxy;
+pub mod remoteproc;
+pub mod sys;
