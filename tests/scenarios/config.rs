@@ -1,0 +1,1 @@
+//! create reads config.json: what is taken, and errors that name the property.

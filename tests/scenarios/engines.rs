@@ -1,0 +1,1 @@
+//! Configs and command lines that real engines handed to a runtime.

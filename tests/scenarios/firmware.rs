@@ -1,0 +1,1 @@
+//! create opens, checks and stores the firmware: nothing from outside the image, nothing the kernel would refuse.

@@ -1,0 +1,1 @@
+//! run: create, start, wait, delete.

@@ -1,0 +1,46 @@
+//! Bundles, good and bad.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// A bundle's directory.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub path: PathBuf,
+}
+
+impl Bundle {
+    /// A bundle in `path` with `firmware` as rootfs/fw.elf.
+    pub fn new(path: &Path, processor: &str, firmware: &[u8]) -> Self {
+        std::fs::create_dir_all(path.join("rootfs")).unwrap();
+        std::fs::write(path.join("rootfs/fw.elf"), firmware).unwrap();
+        let bundle = Self { path: path.to_owned() };
+        bundle.write_config(&json!({
+            "ociVersion": "1.2.0",
+            "root": { "path": "rootfs" },
+            "process": { "args": ["fw.elf"], "cwd": "/" },
+            "annotations": { "remoteproc.name": processor },
+        }));
+        bundle
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.json")
+    }
+
+    pub fn write_config(&self, config: &Value) {
+        std::fs::write(self.config(), config.to_string()).unwrap();
+    }
+
+    /// Changes config.json.
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+        let mut config: Value = serde_json::from_slice(&std::fs::read(self.config()).unwrap()).unwrap();
+        change(&mut config);
+        self.write_config(&config);
+    }
+
+    pub fn rootfs(&self, name: &str) -> PathBuf {
+        self.path.join("rootfs").join(name)
+    }
+}

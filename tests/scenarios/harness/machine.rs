@@ -1,0 +1,231 @@
+//! A machine with processors, a state directory, and the binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use simulated_board::{Board, BoardSpec};
+
+use super::bundle::Bundle;
+use super::command::{Outcome, binary};
+use super::{eventually, process};
+
+/// A real Cortex-M4 firmware with a resource table and a trace buffer.
+pub const BLINK: &[u8] = include_bytes!("../../firmware/blink.elf");
+
+/// A machine of a scenario's own. When it is dropped, whatever is left of its containers is ended first.
+#[derive(Debug)]
+pub struct Machine {
+    host_root: PathBuf,
+    state_root: PathBuf,
+    board: Option<Board>,
+    directory: tempfile::TempDir,
+}
+
+impl Machine {
+    /// An STM32MP15 with its Cortex-M4 `m4`.
+    pub fn stm32mp15() -> Self {
+        Self::simulated(BoardSpec::stm32mp15())
+    }
+
+    /// A simulated machine.
+    pub fn simulated(spec: BoardSpec) -> Self {
+        process::adopt_orphans();
+        let directory = tempfile::tempdir().unwrap();
+        let (host_root, files) = (directory.path().join("host"), directory.path().join("files"));
+        for dir in [&host_root, &files.join("lib/firmware")] {
+            std::fs::create_dir_all(dir).unwrap();
+        }
+        let board = Board::mount(&host_root, &files, spec)
+            .unwrap_or_else(|error| panic!("no simulated board: {error}"));
+        Self { host_root, state_root: directory.path().join("state"), board: Some(board), directory }
+    }
+
+    /// A directory of the scenario's own.
+    pub fn scratch(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn host_root(&self) -> &Path {
+        &self.host_root
+    }
+
+    pub fn state_root(&self) -> &Path {
+        &self.state_root
+    }
+
+    /// A file of the machine.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.host_root.join(path.trim_start_matches('/'))
+    }
+
+    /// The firmware directory as an ordinary one, beside the simulated kernel.
+    pub fn firmware_directory(&self) -> PathBuf {
+        self.path("lib/firmware")
+    }
+
+    /// The binary with the machine's global options and `args`.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("--root").arg(&self.state_root).arg("--host-root").arg(&self.host_root).args(args);
+        command
+    }
+
+    /// Runs the binary.
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        Outcome::of(self.command(args), self.scratch())
+    }
+
+    /// A bundle called `name` for `processor` with the firmware [`BLINK`].
+    pub fn bundle(&self, name: &str, processor: &str) -> Bundle {
+        self.bundle_of(name, processor, BLINK)
+    }
+
+    /// A bundle with any firmware.
+    pub fn bundle_of(&self, name: &str, processor: &str, firmware: &[u8]) -> Bundle {
+        Bundle::new(&self.scratch().join("bundles").join(name), processor, firmware)
+    }
+
+    /// Tries to create a container.
+    pub fn create(&self, id: &str, bundle: &Bundle) -> Outcome {
+        self.run(&["create", "--bundle", bundle.path.to_str().unwrap(), id])
+    }
+
+    /// Creates a container of [`BLINK`] on processor m4; its proxy's pid.
+    #[track_caller]
+    pub fn created(&self, id: &str) -> i32 {
+        self.create(id, &self.bundle(id, "m4")).ok();
+        self.pid(id)
+    }
+
+    /// Creates and starts one; its proxy's pid.
+    #[track_caller]
+    pub fn running(&self, id: &str) -> i32 {
+        let pid = self.created(id);
+        self.run(&["start", id]).ok();
+        assert_eq!(self.status(id), "running");
+        pid
+    }
+
+    /// The state document of a container.
+    #[track_caller]
+    pub fn state(&self, id: &str) -> Value {
+        serde_json::from_str(&self.run(&["state", id]).ok()).unwrap()
+    }
+
+    #[track_caller]
+    pub fn status(&self, id: &str) -> String {
+        self.state(id)["status"].as_str().unwrap().to_owned()
+    }
+
+    /// The proxy's pid of a created or running container.
+    #[track_caller]
+    pub fn pid(&self, id: &str) -> i32 {
+        i32::try_from(self.state(id)["pid"].as_i64().expect("a pid")).unwrap()
+    }
+
+    /// Waits until a container has a status.
+    #[track_caller]
+    pub fn await_status(&self, id: &str, status: &str) {
+        eventually(&format!("{id} is {status}"), || self.status(id) == status);
+    }
+
+    /// An attribute of remoteprocN, without its newline.
+    #[track_caller]
+    pub fn attribute(&self, number: usize, name: &str) -> String {
+        let path = self.path(&format!("sys/class/remoteproc/remoteproc{number}/{name}"));
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+            .trim_end()
+            .to_owned()
+    }
+
+    /// The state of remoteproc0.
+    #[track_caller]
+    pub fn processor(&self) -> String {
+        self.attribute(0, "state")
+    }
+
+    /// Writes an attribute of remoteprocN, as somebody else on the machine would.
+    pub fn set(&self, number: usize, name: &str, value: &str) {
+        self.write(&format!("sys/class/remoteproc/remoteproc{number}/{name}"), value);
+    }
+
+    /// Writes a file of the machine in one write, without truncating it.
+    #[track_caller]
+    pub fn write(&self, path: &str, value: &str) {
+        self.try_write(path, value).unwrap_or_else(|e| panic!("{path} = {value:?}: {e}"));
+    }
+
+    pub fn try_write(&self, path: &str, value: &str) -> std::io::Result<()> {
+        use std::io::Write;
+        std::fs::OpenOptions::new().write(true).open(self.path(path))?.write_all(value.as_bytes())
+    }
+
+    /// Sets a fault of the simulated board (see its README), for the N-th processor.
+    #[track_caller]
+    pub fn fault(&self, number: usize, name: &str, value: &str) {
+        self.write(&format!("board/remoteproc{number}/{name}"), value);
+    }
+
+    /// Crashes remoteprocN, as the debugfs of a real kernel does.
+    #[track_caller]
+    pub fn crash(&self, number: usize) {
+        self.write(&format!("sys/kernel/debug/remoteproc/remoteproc{number}/crash"), "1");
+    }
+
+    /// The names in the firmware directory, sorted.
+    pub fn stored_firmware(&self) -> Vec<String> {
+        names_in(&self.firmware_directory())
+    }
+
+    /// The names in the state directory, sorted.
+    pub fn state_entries(&self) -> Vec<String> {
+        names_in(&self.state_root)
+    }
+
+    /// Nothing is left of any container: no directory, no firmware file, no running processor.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        assert_eq!(self.state_entries(), Vec::<String>::new(), "state directory");
+        assert_eq!(self.stored_firmware(), Vec::<String>::new(), "firmware directory");
+        assert_eq!(self.processor(), "offline");
+    }
+
+    /// The pids of this machine's living proxies and helpers.
+    pub fn processes(&self) -> Vec<i32> {
+        let root = self.host_root.to_string_lossy().into_owned();
+        let pids = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter(|&pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let args: Vec<String> =
+                line.split(|b| *b == 0).map(|a| String::from_utf8_lossy(a).into_owned()).collect();
+            matches!(args.get(1).map(String::as_str), Some("proxy" | "release")) && args.contains(&root)
+        })
+        .collect()
+    }
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // A driver that a scenario left hanging answers now, and whoever waited in it can end.
+        drop(self.board.take());
+        for pid in self.processes() {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What scenarios are written with.
+
+mod bundle;
+mod command;
+mod machine;
+mod process;
+
+pub use bundle::Bundle;
+pub use command::Outcome;
+pub use machine::{BLINK, Machine};
+pub use process::{exit_code, is_alive, wait_for_end};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take that needs no limit of its own: far longer than it does on a slow, busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `what` holds. For what happens in another process and wakes nobody here.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

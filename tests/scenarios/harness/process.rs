@@ -1,0 +1,44 @@
+//! Proxies seen from outside. The test process is their subreaper: it adopts them when their create ends, and so learns
+//! their exit codes, as an engine's shim does.
+
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+
+use super::PATIENCE;
+
+pub fn adopt_orphans() {
+    rustix::process::set_child_subreaper(Pid::from_raw(1)).unwrap();
+}
+
+/// Waits until a process has ended.
+#[track_caller]
+pub fn wait_for_end(pid: i32) {
+    let Ok(fd) = rustix::process::pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else {
+        return;
+    };
+    let limit = Timespec { tv_sec: i64::try_from(PATIENCE.as_secs()).unwrap(), tv_nsec: 0 };
+    let ready = rustix::event::poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&limit)).unwrap();
+    assert_eq!(ready, 1, "process {pid} has not ended within {PATIENCE:?}");
+}
+
+/// Waits for the end of a proxy and says how it ended: its exit code, or 128 and the signal.
+#[track_caller]
+pub fn exit_code(pid: i32) -> i32 {
+    wait_for_end(pid);
+    let status = rustix::process::waitid(WaitId::Pid(Pid::from_raw(pid).unwrap()), WaitIdOptions::EXITED)
+        .unwrap()
+        .expect("a child that has ended");
+    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal)).unwrap()
+}
+
+/// Whether a process still executes: a zombie does not.
+pub fn is_alive(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !matches!(stat.rsplit(") ").next().and_then(|tail| tail.chars().next()), Some('Z' | 'X') | None)
+    })
+}
+
+/// For a scenario that shows that something does *not* happen.
+pub const A_WHILE: Duration = Duration::from_millis(300);

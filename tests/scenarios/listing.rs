@@ -1,0 +1,1 @@
+//! list, ps, features, spec.

@@ -1,0 +1,1 @@
+//! The --log file and standard error, as engines read them.

@@ -1,0 +1,27 @@
+//! The scenarios: what each verb must do, on a board.
+//!
+//! A scenario talks to a board only through files below its root and through the binary, so that the same executable can
+//! run on a real kernel. `REMOTEPROC_RUNTIME` names another binary than the one built beside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+mod lifecycle;
+mod ownership;
+mod start;
+mod stop;
+mod watch;
+
+mod config;
+mod engines;
+mod firmware;
+mod peers;
+mod races;
+mod storage;
+
+mod command_line;
+mod foreground;
+mod listing;
+mod logs;
+mod network;
+mod terminal;

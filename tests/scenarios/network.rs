@@ -1,0 +1,1 @@
+//! The network namespace that a proxy lives in.

@@ -1,0 +1,1 @@
+//! One container runs on a processor at a time, whoever else is on the machine.

@@ -1,0 +1,1 @@
+//! What other runtimes of this kind get wrong, and ours does not.

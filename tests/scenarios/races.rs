@@ -1,0 +1,1 @@
+//! The same verb many times at once.

@@ -1,0 +1,1 @@
+//! A console socket, and the terminal handed over.

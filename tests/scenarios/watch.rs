@@ -1,0 +1,1 @@
+//! The proxy's second phase: crashes, recoveries, stops from elsewhere, devices that vanish.
