@@ -7,6 +7,9 @@
 //! Modules import only from those below them:
 //! `cli`, `logging` > `commands` > `proxy` > `container` > `firmware` > `bundle`, `remoteproc` > `host` > `error` > `sys`.
 
+/// The program's name, in its own messages and in the process list.
+pub const PROGRAM: &str = "remoteproc-runtime";
+
 pub mod bundle;
 pub mod cli;
 pub mod commands;

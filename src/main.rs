@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
-use remoteproc_runtime::cli::{self, Global, LogFormat, Request, Verb};
+use remoteproc_runtime::cli::{self, Global, LogFormat, Request};
+use remoteproc_runtime::commands::{self, Context, Verb};
+use remoteproc_runtime::container::Store;
 use remoteproc_runtime::error::{Error, Result};
+use remoteproc_runtime::host::Host;
+use remoteproc_runtime::logging;
 use remoteproc_runtime::proxy::{self, Internal};
-use remoteproc_runtime::{commands, logging};
 
 fn main() -> ExitCode {
     let args = match arguments() {
@@ -24,7 +27,13 @@ fn main() -> ExitCode {
         }
         Ok(Request::Run(global, verb)) => {
             start_logging(&global);
-            match verb.and_then(|verb: Verb| commands::run(&global, &verb)) {
+            let context = || {
+                Ok(Context {
+                    host: Host::new(&global.host_root)?,
+                    store: Store::new(global.root.as_deref())?,
+                })
+            };
+            match verb.and_then(|verb: Verb| verb.run(context)) {
                 Ok(code) => code,
                 Err(error) => fail(&error),
             }

@@ -3,16 +3,13 @@
 mod args;
 mod normalise;
 
-pub use args::{
-    Create, Delete, Features, Global, Kill, List, ListFormat, LogFormat, Ps, PsFormat, Run, Spec, Start,
-    State, Verb,
-};
+pub use args::{Global, LogFormat};
 
-use crate::error::{Error, Result};
 use argh::FromArgs;
 
-/// The program's name, in its own messages.
-pub const PROGRAM: &str = "remoteproc-runtime";
+use crate::PROGRAM;
+use crate::commands::Verb;
+use crate::error::{Error, Result};
 
 /// What a command line asks for.
 #[derive(Debug)]

@@ -6,17 +6,44 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use argh::FromArgs;
 use rustix::fs::Mode;
 
 use super::Context;
 use crate::bundle::Bundle;
-use crate::cli;
 use crate::container::{Container, ContainerId, Record};
 use crate::error::{Error, Result};
 use crate::firmware::{self, FirmwareDirectory, FirmwareImage};
 use crate::proxy::{self, Proxy, ProxyArgs};
 use crate::remoteproc::Processor;
 use crate::sys::{clock, files, terminal};
+
+/// stage a bundle's firmware and leave its proxy waiting for start
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "create", help_triggers("-h", "--help"))]
+pub struct Create {
+    /// directory with config.json (default: the working directory)
+    #[argh(option, short = 'b', arg_name = "dir", default = "PathBuf::from(\".\")")]
+    pub bundle: PathBuf,
+    /// file that gets the proxy's pid
+    #[argh(option, arg_name = "file")]
+    pub pid_file: Option<PathBuf>,
+    /// socket that gets the master of the pseudo-terminal
+    #[argh(option, arg_name = "socket")]
+    pub console_socket: Option<PathBuf>,
+    /// accepted and ignored
+    #[argh(switch)]
+    pub no_pivot: bool,
+    /// accepted and ignored
+    #[argh(switch)]
+    pub no_new_keyring: bool,
+    /// accepted and ignored
+    #[argh(option, arg_name = "n")]
+    pub preserve_fds: Option<u32>,
+    /// container id
+    #[argh(positional)]
+    pub id: String,
+}
 
 /// What create and run are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +58,7 @@ pub struct Wish<'a> {
     pub console_socket: Option<&'a Path>,
 }
 
-pub fn run(context: &Context, args: &cli::Create) -> Result<()> {
+pub fn run(context: &Context, args: &Create) -> Result<()> {
     let wish = Wish {
         id: &args.id,
         bundle: &args.bundle,

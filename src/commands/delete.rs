@@ -1,13 +1,26 @@
 //! delete: removes a stopped container, and what create made for it.
 
+use argh::FromArgs;
+
 use super::{Context, create, kill};
-use crate::cli;
 use crate::container::{Container, ContainerId, Record, Status};
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
 use crate::sys::clock::Deadline;
 
-pub fn run(context: &Context, args: &cli::Delete) -> Result<()> {
+/// remove a stopped container and its stored firmware
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "delete", help_triggers("-h", "--help"))]
+pub struct Delete {
+    /// end it first, whatever its status; an unknown id is no error
+    #[argh(switch, short = 'f')]
+    pub force: bool,
+    /// container id
+    #[argh(positional)]
+    pub id: String,
+}
+
+pub fn run(context: &Context, args: &Delete) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     match delete(context, &id, args.force) {
         Err(Error::DoesNotExist) if args.force => Ok(()),

@@ -2,19 +2,25 @@
 
 use std::collections::HashMap;
 
+use argh::FromArgs;
 use oci_spec::runtime::{
-    Apparmor, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, LinuxNamespaceType, MountExtensions,
-    NetDevices, Seccomp, Selinux,
+    self, Apparmor, Cgroup, IDMap, IntelRdt, LinuxFeature, LinuxNamespaceType, MountExtensions, NetDevices,
+    Seccomp, Selinux,
 };
 
 use super::print;
 use crate::bundle::{OCI_VERSION, PROCESSOR_ANNOTATION};
 use crate::error::{Error, Result};
 
+/// print what this runtime supports as OCI features JSON
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "features", help_triggers("-h", "--help"))]
+pub struct Features {}
+
 /// The oldest version of the specification whose configs are taken.
 const OLDEST: &str = "1.0.0";
 
-pub fn run() -> Result<()> {
+pub fn run(_: &Features) -> Result<()> {
     let text = serde_json::to_string_pretty(&features())
         .map_err(|e| Error::invalid(format!("the features cannot be shown: {e}")))?;
     print(&format!("{text}\n"));
@@ -22,15 +28,15 @@ pub fn run() -> Result<()> {
 }
 
 /// Lists that are empty say "none", where a missing one would say "unknown".
-fn features() -> Features {
-    let mut features = Features::default();
+fn features() -> runtime::Features {
+    let mut features = runtime::Features::default();
     features.set_oci_version_min(OLDEST.to_owned());
     features.set_oci_version_max(OCI_VERSION.to_owned());
     features.set_hooks(Some(Vec::new()));
     features.set_mount_options(Some(Vec::new()));
     features.set_linux(Some(linux()));
     features.set_annotations(Some(HashMap::from([(
-        "org.opencontainers.runtime.remoteproc.required-annotation".to_owned(),
+        "remoteproc-runtime.required-annotation".to_owned(),
         PROCESSOR_ANNOTATION.to_owned(),
     )])));
     features

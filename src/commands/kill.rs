@@ -2,18 +2,42 @@
 
 use std::time::Duration;
 
+use argh::FromArgs;
 use rustix::process::Signal;
 
 use super::Context;
 use super::start::refusal_error;
-use crate::cli;
 use crate::container::{Container, ContainerId, KILL_FIFO, Record, Status};
 use crate::error::{Error, Result};
 use crate::proxy::{self, Answer, Answers, Heard};
 use crate::remoteproc::{KernelLog, Processor};
 use crate::sys::clock::Deadline;
-use crate::sys::files;
 use crate::sys::process::Process;
+
+/// stop a container's firmware (TERM, INT, HUP, QUIT, 37), or end its proxy at once (KILL)
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "kill", help_triggers("-h", "--help"))]
+pub struct Kill {
+    /// accepted: a container has one process
+    #[argh(switch, short = 'a')]
+    pub all: bool,
+    /// signal to send (default: TERM)
+    #[argh(option, short = 's', arg_name = "signal")]
+    pub signal: Option<String>,
+    /// container id
+    #[argh(positional)]
+    pub id: String,
+    /// the signal, in place of --signal
+    #[argh(positional, arg_name = "signal")]
+    pub positional_signal: Option<String>,
+}
+
+impl Kill {
+    /// The signal as it was written; TERM where none was.
+    pub fn signal_text(&self) -> &str {
+        self.positional_signal.as_deref().or(self.signal.as_deref()).unwrap_or("TERM")
+    }
+}
 
 /// How long a firmware has to stop.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -40,7 +64,7 @@ const SIGNALS: [(i32, &str, Wish); 7] = [
     (0, "0", Wish::Test),
 ];
 
-pub fn run(context: &Context, args: &cli::Kill) -> Result<()> {
+pub fn run(context: &Context, args: &Kill) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let wish = parse(args.signal_text())?;
     let (container, record) = context.store.load(&id, "kill")?;
@@ -87,19 +111,15 @@ pub fn stop(
     deadline: Deadline,
 ) -> Result<()> {
     let path = container.path.join(KILL_FIFO);
-    let open = |e| Error::io("open", &path, e);
-    let answers = Answers::listen(container, KILL_FIFO).map_err(open)?;
+    let failed = |e| Error::io("wait on", &path, e);
     // One kill at a time hears the answer; another one only waits for the end.
-    let mine = files::try_lock(&answers).map_err(open)?;
+    let answers = Answers::listen(container, KILL_FIFO).map_err(failed)?;
     let log = KernelLog::from_now(&context.host);
     proxy.signal(signal).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
-    let heard = if mine {
-        answers.wait(proxy, deadline).map_err(|e| Error::io("wait on", &path, e))?
-    } else {
-        match proxy.wait_until(deadline).map_err(|e| Error::io("wait on", &path, e))? {
-            true => Heard::Ended,
-            false => Heard::Nothing,
-        }
+    let heard = match answers {
+        Some(answers) => answers.wait(proxy, deadline).map_err(failed)?,
+        None if proxy.wait_until(deadline).map_err(failed)? => Heard::Ended,
+        None => Heard::Nothing,
     };
     match heard {
         Heard::Ended => Ok(()),

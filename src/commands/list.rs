@@ -1,20 +1,43 @@
 //! list: the containers of the state directory, as runc prints them.
 
+use argh::{FromArgValue, FromArgs};
 use oci_spec::runtime::State;
 use serde_json::{Value, json};
 
 use super::{Context, print, state};
-use crate::cli::{self, ListFormat};
 use crate::container::{ContainerId, Record};
 use crate::error::Result;
+use crate::host::Host;
+
+/// list the containers of the state directory
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "list", help_triggers("-h", "--help"))]
+pub struct List {
+    /// table (default) or json
+    #[argh(option, short = 'f', arg_name = "format", default = "ListFormat::Table")]
+    pub format: ListFormat,
+    /// ids only
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+}
+
+/// How `list` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, FromArgValue)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// An array of objects.
+    Json,
+}
 
 /// One line: what could be told of a container.
 struct Entry {
     id: ContainerId,
-    known: Option<(State, Record)>,
+    /// What else could be told: `creating`, or `unknown` for a broken record and what a killed create left.
+    known: Result<(State, Record), &'static str>,
 }
 
-pub fn run(context: &Context, args: &cli::List) -> Result<()> {
+pub fn run(context: &Context, args: &List) -> Result<()> {
     let ids = context.store.ids()?;
     if args.quiet {
         print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>());
@@ -22,8 +45,11 @@ pub fn run(context: &Context, args: &cli::List) -> Result<()> {
     }
     let entries: Vec<Entry> = ids.into_iter().filter_map(|id| look(context, id)).collect();
     match args.format {
-        ListFormat::Table => print(&table(&entries)),
-        ListFormat::Json => print(&format!("{}\n", Value::Array(entries.iter().map(object).collect()))),
+        ListFormat::Table => print(&table(context, &entries)),
+        ListFormat::Json => print(&format!(
+            "{}\n",
+            Value::Array(entries.iter().map(|entry| object(context, entry)).collect())
+        )),
     }
     Ok(())
 }
@@ -32,29 +58,34 @@ pub fn run(context: &Context, args: &cli::List) -> Result<()> {
 fn look(context: &Context, id: ContainerId) -> Option<Entry> {
     let container = context.store.open(&id).ok()?;
     let known = match container.record() {
-        Ok(Some(record)) => state::document(context, &record).ok().map(|state| (state, record)),
-        Ok(None) => None,
+        Ok(Some(record)) => {
+            state::document(context, &record).map(|state| (state, record)).map_err(|_| "unknown")
+        }
+        Ok(None) if container.is_being_created() => Err("creating"),
+        Ok(None) => Err("unknown"),
         Err(error) => {
             log::warn!("container {id}: {error}");
-            None
+            Err("unknown")
         }
     };
     Some(Entry { id, known })
 }
 
-fn table(entries: &[Entry]) -> String {
+fn table(context: &Context, entries: &[Entry]) -> String {
     let header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
     let mut rows = vec![header];
     rows.extend(entries.iter().map(|entry| match &entry.known {
-        Some((state, record)) => [
+        Ok((state, record)) => [
             entry.id.to_string(),
             state.pid().unwrap_or(0).to_string(),
             state.status().to_string(),
             record.bundle.display().to_string(),
             record.created.clone(),
-            owner(record.owner),
+            owner(&context.host, record.owner),
         ],
-        None => [entry.id.to_string(), "0".into(), "unknown".into(), "-".into(), "-".into(), "-".into()],
+        Err(status) => {
+            [entry.id.to_string(), "0".into(), (*status).into(), "-".into(), "-".into(), "-".into()]
+        }
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..6).map(width).collect();
@@ -68,8 +99,11 @@ fn table(entries: &[Entry]) -> String {
 }
 
 /// The user's name where /etc/passwd has it, as runc prints it, else `#UID`.
-fn owner(uid: u32) -> String {
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+fn owner(host: &Host, uid: u32) -> String {
+    if uid == 0 {
+        return "root".to_owned();
+    }
+    let passwd = std::fs::read_to_string(host.path("etc/passwd")).unwrap_or_default();
     let name = passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         match fields.as_slice() {
@@ -80,9 +114,9 @@ fn owner(uid: u32) -> String {
     name.unwrap_or_else(|| format!("#{uid}"))
 }
 
-fn object(entry: &Entry) -> Value {
+fn object(context: &Context, entry: &Entry) -> Value {
     match &entry.known {
-        Some((state, record)) => json!({
+        Ok((state, record)) => json!({
             "ociVersion": state.version(),
             "id": entry.id.as_str(),
             "pid": state.pid().unwrap_or(0),
@@ -91,8 +125,8 @@ fn object(entry: &Entry) -> Value {
             "rootfs": record.rootfs,
             "created": record.created,
             "annotations": state.annotations(),
-            "owner": owner(record.owner),
+            "owner": owner(&context.host, record.owner),
         }),
-        None => json!({ "id": entry.id.as_str(), "pid": 0, "status": "unknown" }),
+        Err(status) => json!({ "id": entry.id.as_str(), "pid": 0, "status": status }),
     }
 }

@@ -1,4 +1,4 @@
-//! The verbs, one file each.
+//! The verbs, one file each: its options, as argh reads them, and what it does.
 
 mod create;
 mod delete;
@@ -13,9 +13,21 @@ mod state;
 
 use std::process::ExitCode;
 
-use crate::cli::{Global, Verb};
+use argh::FromArgs;
+
+pub use create::Create;
+pub use delete::Delete;
+pub use features::Features;
+pub use kill::Kill;
+pub use list::List;
+pub use ps::Ps;
+pub use run::Run;
+pub use spec::Spec;
+pub use start::Start;
+pub use state::State;
+
 use crate::container::Store;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::Host;
 
 /// Where a verb works.
@@ -27,37 +39,43 @@ pub struct Context {
     pub store: Store,
 }
 
-/// Carries out a verb.
-///
-/// # Errors
-/// What the verb says, with the container it was about.
-pub fn run(global: &Global, verb: &Verb) -> Result<ExitCode> {
-    // What needs neither a machine nor containers works without them.
-    match verb {
-        Verb::Features(_) => return features::run().map(done),
-        Verb::Spec(args) => return spec::run(args).map(done),
-        _ => {}
-    }
-    let context = Context { host: Host::new(&global.host_root)?, store: Store::new(global.root.as_deref())? };
-    let of = |id: &str| {
-        let id = id.to_owned();
-        move |error: Error| error.of_container(&id)
-    };
-    match verb {
-        Verb::Create(args) => create::run(&context, args).map_err(of(&args.id)).map(done),
-        Verb::Start(args) => start::run(&context, &args.id).map_err(of(&args.id)).map(done),
-        Verb::State(args) => state::run(&context, &args.id).map_err(of(&args.id)).map(done),
-        Verb::Kill(args) => kill::run(&context, args).map_err(of(&args.id)).map(done),
-        Verb::Delete(args) => delete::run(&context, args).map_err(of(&args.id)).map(done),
-        Verb::Run(args) => run::run(&context, args).map_err(of(&args.id)),
-        Verb::Ps(args) => ps::run(&context, args).map_err(of(&args.id)).map(done),
-        Verb::List(args) => list::run(&context, args).map(done),
-        Verb::Features(_) | Verb::Spec(_) => Ok(ExitCode::SUCCESS),
-    }
+/// What to do.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+#[allow(missing_docs)]
+pub enum Verb {
+    Create(Create),
+    Start(Start),
+    State(State),
+    Kill(Kill),
+    Delete(Delete),
+    Run(Run),
+    List(List),
+    Ps(Ps),
+    Features(Features),
+    Spec(Spec),
 }
 
-fn done(_: ()) -> ExitCode {
-    ExitCode::SUCCESS
+impl Verb {
+    /// Carries it out. The context is made by `context` where one is needed: `features` and `spec` work anywhere.
+    ///
+    /// # Errors
+    /// What the verb says, with the container it was about.
+    pub fn run(&self, context: impl FnOnce() -> Result<Context>) -> Result<ExitCode> {
+        let done = match self {
+            Self::Features(args) => features::run(args),
+            Self::Spec(args) => spec::run(args),
+            Self::List(args) => list::run(&context()?, args),
+            Self::Run(args) => return run::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::Create(args) => create::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::Start(args) => start::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::State(args) => state::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::Kill(args) => kill::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::Delete(args) => delete::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::Ps(args) => ps::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    }
 }
 
 /// Prints to standard output; a reader that is gone is no failure of ours.

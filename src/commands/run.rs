@@ -1,13 +1,14 @@
 //! run: create, start, wait for the end, delete.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use argh::FromArgs;
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 
 use super::create::{Wish, create};
 use super::{Context, delete, kill, start};
-use crate::cli;
 use crate::container::ContainerId;
 use crate::error::{Error, Result};
 use crate::proxy::Proxy;
@@ -15,10 +16,31 @@ use crate::sys::clock::Deadline;
 use crate::sys::process::Process;
 use crate::sys::signals::SignalQueue;
 
+/// create, start, wait for the end, delete; exits with the proxy's code
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
+pub struct Run {
+    /// directory with config.json (default: the working directory)
+    #[argh(option, short = 'b', arg_name = "dir", default = "PathBuf::from(\".\")")]
+    pub bundle: PathBuf,
+    /// leave it running
+    #[argh(switch, short = 'd')]
+    pub detach: bool,
+    /// file that gets the proxy's pid
+    #[argh(option, arg_name = "file")]
+    pub pid_file: Option<PathBuf>,
+    /// socket that gets the master of the pseudo-terminal
+    #[argh(option, arg_name = "socket")]
+    pub console_socket: Option<PathBuf>,
+    /// container id
+    #[argh(positional)]
+    pub id: String,
+}
+
 /// Signals that stop the firmware.
 const STOP: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-pub fn run(context: &Context, args: &cli::Run) -> Result<ExitCode> {
+pub fn run(context: &Context, args: &Run) -> Result<ExitCode> {
     let id = ContainerId::new(&args.id)?;
     // From before the create on: a signal must not leave half a container.
     let queue = if args.detach {
@@ -65,7 +87,7 @@ fn wait(context: &Context, id: &ContainerId, proxy: &Proxy, queue: &SignalQueue)
                 kill::stop(context, &container, &record, &process, signal, Deadline::after(kill::LIMIT));
             if let Err(error) = stopped {
                 // It still runs, so we still wait for it.
-                crate::logging::failure(&error.of_container(id.as_str()));
+                log::error!("{}", error.of_container(id.as_str()));
             }
         }
         let mut fds = [rustix::event::PollFd::new(queue, PollFlags::IN), process.poll_fd()];

@@ -2,15 +2,30 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use argh::FromArgs;
 use serde_json::json;
 
 use crate::bundle::{OCI_VERSION, PROCESSOR_ANNOTATION};
-use crate::cli;
 use crate::error::{Error, Result};
 
-pub fn run(args: &cli::Spec) -> Result<()> {
+/// write a bundle for a firmware, ready for create
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "spec", help_triggers("-h", "--help"))]
+pub struct Spec {
+    /// directory to write to, made if missing (default: the working directory)
+    #[argh(option, short = 'b', arg_name = "dir", default = "PathBuf::from(\".\")")]
+    pub bundle: PathBuf,
+    /// the processor's name, as in /sys/class/remoteproc/remoteprocN/name
+    #[argh(option, arg_name = "name")]
+    pub processor: String,
+    /// the firmware's ELF file
+    #[argh(option, arg_name = "file")]
+    pub firmware: PathBuf,
+}
+
+pub fn run(args: &Spec) -> Result<()> {
     let refuse = |problem: &str| Error::Firmware {
         path: args.firmware.clone(),
         problem: problem.to_owned(),

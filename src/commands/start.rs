@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use argh::FromArgs;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -11,6 +12,16 @@ use crate::error::{Error, Result};
 use crate::proxy::{Answer, Answers, Heard, Owner, owner_of};
 use crate::remoteproc::{KernelLog, Processor, ProcessorState, Refusal, Step, firmware_name};
 use crate::sys::clock::Deadline;
+use crate::sys::process;
+
+/// boot the processor of a created container; answers when it runs
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "start", help_triggers("-h", "--help"))]
+pub struct Start {
+    /// container id
+    #[argh(positional)]
+    pub id: String,
+}
 
 /// How long a driver has to boot its processor.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -18,8 +29,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Kernel lines shown with a refusal.
 const LINES: usize = 5;
 
-pub fn run(context: &Context, id: &str) -> Result<()> {
-    start(context, &ContainerId::new(id)?)
+pub fn run(context: &Context, args: &Start) -> Result<()> {
+    start(context, &ContainerId::new(&args.id)?)
 }
 
 /// Starts a created container.
@@ -46,6 +57,8 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
     let Some(proxy) = record.proxy.open(&context.host)? else { return Err(refused(Status::Stopped)) };
     let fifo = container.path.join(START_FIFO);
     let answers = Answers::listen(&container, START_FIFO).map_err(|e| Error::io("open", &fifo, e))?;
+    // Only starts listen here, and the container's lock is ours.
+    let answers = answers.ok_or_else(|| Error::io("lock", &fifo, Errno::AGAIN))?;
     let log = KernelLog::from_now(&context.host);
     proxy.signal(Signal::USR1).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
     match answers.wait(&proxy, deadline).map_err(|e| Error::io("wait on", &fifo, e))? {
@@ -98,7 +111,6 @@ fn explain(
             format!("its device {} is gone", record.processor.device.display()),
             Some("bind its driver again, then create the container again".to_owned()),
         ),
-        Answer::Stopped => problem(record, "it was stopped before it ran".to_owned(), None),
         Answer::Refused(refusal) => refusal_error(record, processor.as_ref(), refusal, log.as_ref()),
         other => problem(
             record,
@@ -160,6 +172,10 @@ fn refusal_hint(record: &Record, refusal: Refusal, lines: &[String]) -> Option<S
             "the processor's carve-outs could not be allocated: see its reserved memory".to_owned()
         }
         (Step::Start, Errno::TIMEDOUT) => "the firmware did not answer its driver in time".to_owned(),
+        // Even for root: the attributes themselves are read-only.
+        (Step::Open, Errno::ACCESS | Errno::PERM) if process::is_root() => {
+            "this processor's driver keeps user space from controlling it (sysfs_read_only)".to_owned()
+        }
         (Step::Open, Errno::ACCESS | Errno::PERM) => {
             "run as root, or as a user that may write there".to_owned()
         }

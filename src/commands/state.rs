@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use oci_spec::runtime::State;
+use argh::FromArgs;
+use oci_spec::runtime;
 
 use super::{Context, print};
 use crate::bundle::OCI_VERSION;
@@ -10,13 +11,22 @@ use crate::container::{ContainerId, Record, Status};
 use crate::error::{Error, Result};
 use crate::remoteproc::Processor;
 
+/// print a container's state as OCI JSON
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "state", help_triggers("-h", "--help"))]
+pub struct State {
+    /// container id
+    #[argh(positional)]
+    pub id: String,
+}
+
 /// The sysfs directory of the processor, while its device is there.
 const RESOLVED_PATH: &str = "remoteproc.resolved-path";
 /// The stored firmware file.
 const FIRMWARE: &str = "remoteproc.firmware";
 
-pub fn run(context: &Context, id: &str) -> Result<()> {
-    let id = ContainerId::new(id)?;
+pub fn run(context: &Context, args: &State) -> Result<()> {
+    let id = ContainerId::new(&args.id)?;
     let container = context.store.open(&id)?;
     let state = match container.record()? {
         Some(record) => document(context, &record)?,
@@ -31,10 +41,10 @@ pub fn run(context: &Context, id: &str) -> Result<()> {
 }
 
 /// The state document of a recorded container.
-pub fn document(context: &Context, record: &Record) -> Result<State> {
+pub fn document(context: &Context, record: &Record) -> Result<runtime::State> {
     let status = Status::of(&context.host, &record.proxy)?;
-    let mut state = State::default();
-    state.set_version(record.oci_version.clone());
+    let mut state = runtime::State::default();
+    state.set_version(OCI_VERSION.to_owned());
     state.set_id(record.id.clone());
     state.set_status(status.into());
     state.set_pid(matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid));
@@ -43,8 +53,8 @@ pub fn document(context: &Context, record: &Record) -> Result<State> {
     Ok(state)
 }
 
-fn creating(id: &ContainerId) -> State {
-    let mut state = State::default();
+fn creating(id: &ContainerId) -> runtime::State {
+    let mut state = runtime::State::default();
     state.set_version(OCI_VERSION.to_owned());
     state.set_id(id.as_str().to_owned());
     state.set_status(Status::Creating.into());

@@ -2,7 +2,7 @@
 //! write. The verb that reads it makes sentences of it.
 
 use std::fmt::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use heapless::String;
 use rustix::event::{PollFd, PollFlags};
@@ -11,6 +11,7 @@ use rustix::io::{Errno, Result};
 
 use crate::remoteproc::{ProcessorState, Refusal, Step};
 use crate::sys::clock::Deadline;
+use crate::sys::files;
 use crate::sys::process::{self, Process};
 
 /// The longest answer, in bytes; far below `PIPE_BUF`, so that it is written whole or not at all.
@@ -36,8 +37,6 @@ pub enum Answer {
     NotRunning(ProcessorState),
     /// To start: the device is gone.
     Gone,
-    /// To start: a signal came first, and the processor was stopped again.
-    Stopped,
     /// To start, kill and release: the kernel refused.
     Refused(Refusal),
     /// To release: nothing of ours runs.
@@ -91,7 +90,6 @@ impl Answer {
             Self::Owned(pid) => write!(line, "owned {pid}"),
             Self::NotRunning(state) => write!(line, "idle {}", state.word()),
             Self::Gone => line.write_str("gone"),
-            Self::Stopped => line.write_str("stopped"),
             Self::Refused(Refusal { step, errno }) => {
                 write!(line, "refused {} {}", word_of(&STEPS, step), errno.raw_os_error())
             }
@@ -114,7 +112,6 @@ impl Answer {
             "owned" => Self::Owned(argument?.parse().ok()?),
             "idle" => Self::NotRunning(ProcessorState::from_word(argument?)),
             "gone" => Self::Gone,
-            "stopped" => Self::Stopped,
             "refused" => Self::Refused(Refusal { step: value_of(&STEPS, argument?)?, errno: errno()? }),
             "released" => Self::Released,
             _ => return None,
@@ -146,18 +143,22 @@ pub enum Heard {
 }
 
 impl Answers {
-    /// Opens the FIFO `name` of the container's directory, before the question is asked.
+    /// Opens the FIFO `name` of the container's directory, before the question is asked. `None` when somebody else is
+    /// listening: an answer is heard once.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn listen(container: impl AsFd, name: &str) -> Result<Self> {
+    pub fn listen(container: impl AsFd, name: &str) -> Result<Option<Self>> {
         // Opened for writing too: else the end of one answer would look like the end of all (fifo(7)).
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fifo = rustix::fs::openat(container, name, flags, Mode::empty())?;
+        if !files::try_lock(&fifo)? {
+            return Ok(None);
+        }
         let answers = Self(fifo);
         // An answer that nobody waited for any more.
         while answers.read().is_some() {}
-        Ok(answers)
+        Ok(Some(answers))
     }
 
     /// The same, from a pipe.
@@ -205,12 +206,6 @@ impl Answers {
     }
 }
 
-impl AsFd for Answers {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,7 +221,6 @@ mod tests {
             Answer::Owned(4711),
             Answer::NotRunning(ProcessorState::Offline),
             Answer::Gone,
-            Answer::Stopped,
             Answer::Released,
         ];
         all.extend(STEPS.map(|(step, _)| refusal(step)));
@@ -259,15 +253,16 @@ mod tests {
         let base = crate::sys::files::open_directory(dir.path()).unwrap();
         rustix::fs::mkfifoat(&base, "start", Mode::RUSR | Mode::WUSR).unwrap();
         Answer::Ready.say(&base, "start");
-        let first = Answers::listen(&base, "start").unwrap();
+        let first = Answers::listen(&base, "start").unwrap().unwrap();
         Answer::Gone.say(&base, "start");
-        Answer::Stopped.say(&base, "start");
+        Answer::Released.say(&base, "start");
+        assert!(Answers::listen(&base, "start").unwrap().is_none(), "one listens at a time");
         assert_eq!(
             (first.read(), first.read(), first.read()),
-            (Some(Answer::Gone), Some(Answer::Stopped), None)
+            (Some(Answer::Gone), Some(Answer::Released), None)
         );
         Answer::Gone.say(&base, "start");
-        let second = Answers::listen(&base, "start").unwrap();
-        assert_eq!((first.read(), second.read()), (None, None));
+        drop(first);
+        assert_eq!(Answers::listen(&base, "start").unwrap().unwrap().read(), None);
     }
 }

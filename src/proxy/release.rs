@@ -41,7 +41,7 @@ pub fn release(
     }
     let exe = "/proc/self/exe";
     let mut child = Command::new(exe)
-        .arg0(crate::cli::PROGRAM)
+        .arg0(crate::PROGRAM)
         .args(args.to_args())
         .current_dir("/")
         .env_clear()

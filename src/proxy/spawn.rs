@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::answer::{Answer, Answers, Heard, Setup};
 use super::args::ProxyArgs;
 use super::resident::COMMIT;
+use rustix::io::Errno;
+
 use crate::container::{Container, ProxyProcess, START_FIFO};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -41,9 +43,11 @@ pub fn spawn(
 ) -> Result<Proxy> {
     let fifo = container.path.join(START_FIFO);
     let answers = Answers::listen(container, START_FIFO).map_err(|e| Error::io("open", &fifo, e))?;
+    // It was made just now, under the container's lock.
+    let answers = answers.ok_or_else(|| Error::io("lock", &fifo, Errno::AGAIN))?;
     let mut command = Command::new("/proc/self/exe");
     // Not the bundle's directory, which must be free to be unmounted; and nothing of the caller's environment.
-    command.arg0(crate::cli::PROGRAM).args(args.to_args()).current_dir("/").env_clear().stdin(Stdio::piped());
+    command.arg0(crate::PROGRAM).args(args.to_args()).current_dir("/").env_clear().stdin(Stdio::piped());
     if let Some(terminal) = terminal {
         let again = terminal.try_clone().map_err(|e| Error::io("open", "the pseudo-terminal", e))?;
         command.stdout(terminal).stderr(again);

@@ -78,7 +78,8 @@ const VALUE: usize = 256;
 pub struct Attributes {
     state: OwnedFd,
     firmware: OwnedFd,
-    recovery: OwnedFd,
+    /// In sysfs since Linux 5.10.
+    recovery: Option<OwnedFd>,
 }
 
 impl Attributes {
@@ -90,7 +91,10 @@ impl Attributes {
         Ok(Self {
             state: open(path, "state", OFlags::RDWR)?,
             firmware: open(path, "firmware", OFlags::RDWR)?,
-            recovery: open(path, "recovery", OFlags::RDWR)?,
+            recovery: match open(path, "recovery", OFlags::RDWR) {
+                Err(Errno::NOENT) => None,
+                other => Some(other?),
+            },
         })
     }
 
@@ -110,12 +114,13 @@ impl Attributes {
         Ok(value(&self.firmware, &mut [0; VALUE])? == name)
     }
 
-    /// `recovery`.
+    /// `recovery`; where the kernel does not show it, what it does by itself.
     ///
     /// # Errors
     /// `ENODEV` once the device is gone.
     pub fn recovery(&self) -> Result<Recovery> {
-        Ok(match value(&self.recovery, &mut [0; VALUE])? {
+        let Some(recovery) = &self.recovery else { return Ok(Recovery::Enabled) };
+        Ok(match value(recovery, &mut [0; VALUE])? {
             "enabled" => Recovery::Enabled,
             _ => Recovery::Disabled,
         })
@@ -130,7 +135,7 @@ impl Attributes {
     }
 
     pub(super) fn write_recovery(&self, word: &str) -> Result<()> {
-        write(&self.recovery, word)
+        self.recovery.as_ref().map_or(Err(Errno::NOENT), |recovery| write(recovery, word))
     }
 }
 

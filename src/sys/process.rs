@@ -54,9 +54,16 @@ pub fn owner(pid: i32) -> Option<u32> {
     Some(std::fs::metadata(format!("/proc/{pid}")).ok()?.uid())
 }
 
-/// Whether the caller is root, in its own user namespace.
+/// Whether the caller is the machine's root: not only that of a user namespace, who sees other users' processes, the real
+/// root's among them, as nobody's.
 pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    rustix::process::geteuid().is_root() && (map.is_empty() || is_whole(&map))
+}
+
+/// Whether a map of user ids is the one of the initial namespace: all of them, each to itself (user_namespaces(7)).
+fn is_whole(map: &str) -> bool {
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// A living process held by a pidfd, which cannot come to mean another one.
@@ -122,6 +129,13 @@ mod tests {
         let seen = parse_stat(stat).unwrap();
         assert_eq!((seen.comm.as_str(), seen.state, seen.start_time), ("a) b (c", 'Z', 4242));
         assert!(!seen.is_alive());
+    }
+
+    #[test]
+    fn root_of_a_user_namespace_is_not_the_machine_s() {
+        assert!(is_whole("         0          0 4294967295\n"));
+        assert!(!is_whole("         0       1000          1\n         1     100000      65536\n"));
+        assert!(!is_whole(""));
     }
 
     #[test]
