@@ -1,12 +1,15 @@
 //! delete: removes a stopped container, and what create made for it.
 
 use argh::FromArgs;
+use rustix::process::Signal;
 
 use super::{Context, create, kill};
 use crate::container::{Container, ContainerId, Record, Status};
 use crate::error::{Error, Result};
-use crate::firmware::StoredFirmware;
+use crate::proxy;
+use crate::remoteproc::Processor;
 use crate::sys::clock::Deadline;
+use crate::sys::process::{self, Process};
 
 /// remove a stopped container and its stored firmware
 #[derive(Debug, FromArgs)]
@@ -41,15 +44,33 @@ pub fn delete(context: &Context, id: &ContainerId, force: bool) -> Result<()> {
     }
     match container.record() {
         Ok(Some(record)) => delete_recorded(context, id, &container, &record, force, deadline),
-        // The remains of a create that was killed, or a record that nobody can read.
-        Ok(None) if force => create::clear(&container).and_then(|()| container.remove()),
+        Ok(None) if force => delete_unrecorded(context, &container, deadline),
         Err(error) if force => {
-            log::warn!("{error}: removed all the same");
-            create::clear(&container).and_then(|()| container.remove())
+            log::warn!("{error}: deleted all the same");
+            delete_unrecorded(context, &container, deadline)
         }
         Ok(None) => Err(Error::DoesNotExist),
         Err(error) => Err(error),
     }
+}
+
+/// Deletes the remains of a create that was killed, or a container whose record nobody can read.
+fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadline) -> Result<()> {
+    for pid in proxy::proxies_of(&container.path) {
+        let start_time = process::observe(pid).map(|seen| seen.start_time).unwrap_or_default();
+        let failed = |e| Error::io("kill", format!("/proc/{pid}"), e);
+        if let Some(proxy) = Process::open(pid, start_time).map_err(failed)? {
+            proxy.signal(Signal::KILL).map_err(failed)?;
+            proxy.wait_until(deadline).map_err(failed)?;
+        }
+    }
+    if let Some(stored) = container.noted_firmware() {
+        for processor in Processor::list(&context.host)? {
+            kill::release(context, &processor.identity, &stored, false, deadline)?;
+        }
+    }
+    create::clear(container)?;
+    container.remove()
 }
 
 fn delete_recorded(
@@ -74,8 +95,9 @@ fn delete_recorded(
         });
     }
     // Only then the file: without it the kernel could not get the processor out of a crash.
-    kill::release(context, record, false, deadline)?;
-    StoredFirmware { path: record.firmware.clone() }.remove()?;
+    let stored = record.stored();
+    kill::release(context, &record.processor, &stored, false, deadline)?;
+    stored.remove()?;
     container.remove()
 }
 

@@ -6,11 +6,12 @@ use argh::FromArgs;
 use rustix::process::Signal;
 
 use super::Context;
-use super::start::refusal_error;
+use super::refusal::refusal_error;
 use crate::container::{Container, ContainerId, KILL_FIFO, Record, Status};
 use crate::error::{Error, Result};
+use crate::firmware::StoredFirmware;
 use crate::proxy::{self, Answer, Answers, Heard};
-use crate::remoteproc::{KernelLog, Processor};
+use crate::remoteproc::{Identity, KernelLog};
 use crate::sys::clock::Deadline;
 use crate::sys::process::Process;
 
@@ -78,7 +79,8 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
         Wish::Stop(signal) => stop(context, &container, &record, &proxy, signal, deadline),
         Wish::Kill => {
             end(&record, &proxy, deadline)?;
-            release(context, &record, true, deadline)
+            let stored = record.stored();
+            release(context, &record.processor, &stored, true, deadline)
         }
     }
 }
@@ -124,22 +126,23 @@ pub fn stop(
     match heard {
         Heard::Ended => Ok(()),
         Heard::Answer(Answer::Refused(refusal)) => {
-            let processor = Processor::of(&context.host, &record.processor)?;
-            Err(refusal_error(record, processor.as_ref(), refusal, log.as_ref()))
+            let stored = record.stored();
+            Err(refusal_error(context, &record.processor, &stored, refusal, log.as_ref()))
         }
         Heard::Answer(other) => Err(still(
-            record,
+            &record.processor,
             &format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
         )),
-        Heard::Nothing => {
-            Err(still(record, "its driver has not answered in time, and is still being waited for"))
-        }
+        Heard::Nothing => Err(still(
+            &record.processor,
+            "its driver has not answered in time, and is still being waited for",
+        )),
     }
 }
 
-fn still(record: &Record, problem: &str) -> Error {
+fn still(processor: &Identity, problem: &str) -> Error {
     Error::Processor {
-        name: record.processor.name.clone(),
+        name: processor.name.clone(),
         problem: problem.to_owned(),
         hint: Some("the proxy stops the processor once its driver answers; state tells when".to_owned()),
     }
@@ -160,20 +163,22 @@ pub fn end(record: &Record, proxy: &Process, deadline: Deadline) -> Result<()> {
     })
 }
 
-/// Stops what a proxy that is dead left of our firmware on the processor.
-pub fn release(context: &Context, record: &Record, keep_crashed: bool, deadline: Deadline) -> Result<()> {
-    let firmware = record.firmware.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+/// Stops what a proxy that is dead left of its firmware on the processor.
+pub fn release(
+    context: &Context,
+    processor: &Identity,
+    stored: &StoredFirmware,
+    keep_crashed: bool,
+    deadline: Deadline,
+) -> Result<()> {
     let log = KernelLog::from_now(&context.host);
-    match proxy::release(&context.host, &record.processor, firmware, keep_crashed, deadline)? {
+    match proxy::release(&context.host, processor, stored.name(), keep_crashed, deadline)? {
         Answer::Released => Ok(()),
-        Answer::Refused(refusal) => {
-            let processor = Processor::of(&context.host, &record.processor)?;
-            Err(refusal_error(record, processor.as_ref(), refusal, log.as_ref()))
-        }
+        Answer::Refused(refusal) => Err(refusal_error(context, processor, stored, refusal, log.as_ref())),
         Answer::Owned(pid) => {
-            Err(still(record, &format!("process {pid} owns it while it still has our firmware")))
+            Err(still(processor, &format!("process {pid} owns it while it still has our firmware")))
         }
-        other => Err(still(record, &format!("it could not be stopped: {}", other.to_line().trim_end()))),
+        other => Err(still(processor, &format!("it could not be stopped: {}", other.to_line().trim_end()))),
     }
 }
 

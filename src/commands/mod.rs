@@ -6,6 +6,7 @@ mod features;
 mod kill;
 mod list;
 mod ps;
+mod refusal;
 mod run;
 mod spec;
 mod start;

@@ -7,12 +7,12 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::Context;
+use super::refusal::refusal_error;
 use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
 use crate::error::{Error, Result};
 use crate::proxy::{Answer, Answers, Heard, Owner, owner_of};
-use crate::remoteproc::{KernelLog, Processor, ProcessorState, Refusal, Step, firmware_name};
+use crate::remoteproc::{KernelLog, Processor, ProcessorState, firmware_name};
 use crate::sys::clock::Deadline;
-use crate::sys::process;
 
 /// boot the processor of a created container; answers when it runs
 #[derive(Debug, FromArgs)]
@@ -25,9 +25,6 @@ pub struct Start {
 
 /// How long a driver has to boot its processor.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Kernel lines shown with a refusal.
-const LINES: usize = 5;
 
 pub fn run(context: &Context, args: &Start) -> Result<()> {
     start(context, &ContainerId::new(&args.id)?)
@@ -111,78 +108,15 @@ fn explain(
             format!("its device {} is gone", record.processor.device.display()),
             Some("bind its driver again, then create the container again".to_owned()),
         ),
-        Answer::Refused(refusal) => refusal_error(record, processor.as_ref(), refusal, log.as_ref()),
+        Answer::Refused(refusal) => {
+            refusal_error(context, &record.processor, &record.stored(), refusal, log.as_ref())
+        }
         other => problem(
             record,
             format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
             None,
         ),
     }
-}
-
-/// What the kernel refused, with its own words on it.
-pub fn refusal_error(
-    record: &Record,
-    processor: Option<&Processor>,
-    refusal: Refusal,
-    log: Option<&KernelLog>,
-) -> Error {
-    let path = processor.map_or_else(|| record.processor.device.clone(), |processor| processor.path.clone());
-    let path = path.display();
-    let firmware = record.firmware.file_name().unwrap_or_default().to_string_lossy();
-    let action = match refusal.step {
-        Step::Open => format!("open {path}"),
-        Step::ReadState => format!("read {path}/state"),
-        Step::Firmware => format!("write {firmware:?} to {path}/firmware"),
-        Step::Start => format!("write \"start\" to {path}/state"),
-        Step::Stop => format!("write \"stop\" to {path}/state"),
-        Step::Recover => format!("write \"recover\" to {path}/recovery"),
-    };
-    let lines = match (log, processor) {
-        (Some(log), Some(processor)) => log.about(processor, LINES),
-        _ => Vec::new(),
-    };
-    let hint = refusal_hint(record, refusal, &lines);
-    Error::Kernel { processor: record.processor.name.clone(), action, errno: refusal.errno, lines, hint }
-}
-
-/// Known causes (drivers/remoteproc, seen on real kernels).
-fn refusal_hint(record: &Record, refusal: Refusal, lines: &[String]) -> Option<String> {
-    let said = |words: &str| lines.iter().any(|line| line.contains(words));
-    let firmware = record.firmware.display();
-    Some(match (refusal.step, refusal.errno) {
-        (Step::Start, Errno::INVAL) if said("bad phdr da") => {
-            "a segment of the firmware lies outside the processor's memory: link it for this processor"
-                .to_owned()
-        }
-        (Step::Start, Errno::INVAL) if said("resource table") => {
-            "the firmware needs a valid resource table for this processor".to_owned()
-        }
-        (Step::Start, Errno::NOENT) => format!(
-            "the kernel does not find {firmware}: it looks in its own root file system, below \
-             /sys/module/firmware_class/parameters/path first"
-        ),
-        (Step::Start, Errno::INVAL) => {
-            "the kernel or its driver does not take this firmware: its log says why".to_owned()
-        }
-        (Step::Start | Step::Stop, Errno::PERM) => {
-            "on TI K3 in split mode core 0 must start before core 1, and stop after it".to_owned()
-        }
-        (Step::Start, Errno::NOMEM) => {
-            "the processor's carve-outs could not be allocated: see its reserved memory".to_owned()
-        }
-        (Step::Start, Errno::TIMEDOUT) => "the firmware did not answer its driver in time".to_owned(),
-        // Even for root: the attributes themselves are read-only.
-        (Step::Open, Errno::ACCESS | Errno::PERM) if process::is_root() => {
-            "this processor's driver keeps user space from controlling it (sysfs_read_only)".to_owned()
-        }
-        (Step::Open, Errno::ACCESS | Errno::PERM) => {
-            "run as root, or as a user that may write there".to_owned()
-        }
-        (Step::Open, Errno::ROFS) => "sysfs is mounted read-only".to_owned(),
-        (_, Errno::NODEV) => "the processor's driver was unbound: bind it again".to_owned(),
-        _ => return None,
-    })
 }
 
 fn wedge_hint(record: &Record, state: ProcessorState) -> String {

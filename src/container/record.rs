@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::firmware::StoredFirmware;
 use crate::remoteproc::Identity;
 
 /// The format that is written, and the only one that is read.
@@ -54,6 +55,11 @@ pub struct ProxyProcess {
 impl Record {
     /// The version for a new record.
     pub const VERSION: u32 = VERSION;
+
+    /// The stored firmware.
+    pub fn stored(&self) -> StoredFirmware {
+        StoredFirmware { path: self.firmware.clone() }
+    }
 
     /// Reads a record; the error is a sentence.
     ///

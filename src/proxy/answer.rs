@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn answers_nobody_waited_for_are_not_taken_for_later_ones() {
         let dir = tempfile::tempdir().unwrap();
-        let base = crate::sys::files::open_directory(dir.path()).unwrap();
+        let base = files::open_directory(dir.path()).unwrap();
         rustix::fs::mkfifoat(&base, "start", Mode::RUSR | Mode::WUSR).unwrap();
         Answer::Ready.say(&base, "start");
         let first = Answers::listen(&base, "start").unwrap().unwrap();

@@ -148,6 +148,18 @@ pub fn network_arg(network: &Network) -> String {
     }
 }
 
+/// The proxies of the container in this directory, by their command lines: for when its record cannot be read.
+pub fn proxies_of(container: &Path) -> Vec<i32> {
+    let pids = std::fs::read_dir("/proc").into_iter().flatten();
+    pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|&pid| {
+            let args = process::arguments(pid);
+            let internal = args.get(1..).and_then(Internal::parse);
+            matches!(internal, Some(Internal::Proxy(proxy)) if proxy.container == container)
+        })
+        .collect()
+}
+
 /// Who holds a processor, by the holder's command line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Owner {

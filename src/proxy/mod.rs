@@ -10,7 +10,7 @@ mod spawn;
 mod watch;
 
 pub use answer::{Answer, Answers, Heard, Setup};
-pub use args::{Internal, Owner, ProxyArgs, ReleaseArgs, network_arg, owner_of};
+pub use args::{Internal, Owner, ProxyArgs, ReleaseArgs, network_arg, owner_of, proxies_of};
 pub use release::{release, release_helper};
 pub use resident::resident;
 pub use spawn::{Proxy, spawn};
