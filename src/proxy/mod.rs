@@ -3,9 +3,12 @@
 
 mod answer;
 mod args;
+mod boot;
+mod reason;
 mod release;
 mod resident;
 mod say;
+mod setup;
 mod spawn;
 mod watch;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Answers, Heard, Setup};
 use super::args::ProxyArgs;
-use super::resident::COMMIT;
+use super::setup::COMMIT;
 use rustix::io::Errno;
 
 use crate::container::{Container, ProxyProcess, START_FIFO};

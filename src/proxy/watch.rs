@@ -87,6 +87,11 @@ impl Watch {
         }
     }
 
+    /// Whether something was seen that is not explained yet.
+    pub fn is_in_doubt(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     /// Takes a message of the kernel's log about this processor; whether it tells of a crash.
     pub fn hear(&mut self, message: &str, now: Instant) -> bool {
         if message.contains("crash detected in ") {
@@ -100,23 +105,24 @@ impl Watch {
         false
     }
 
-    /// Takes a reading of `state` and `recovery`.
+    /// Takes a reading of `state`, and one of `recovery` where it matters: an idle proxy reads only the first.
     pub fn look(
         &mut self,
         state: Result<ProcessorState>,
-        recovery: Result<Recovery>,
+        recovery: impl Fn() -> Result<Recovery>,
         now: Instant,
     ) -> Verdict {
-        let recovers = recovery == Ok(Recovery::Enabled);
+        let recovers = || recovery() == Ok(Recovery::Enabled);
         match state {
             Ok(ProcessorState::Running | ProcessorState::Attached | ProcessorState::Suspended) => {
                 self.runs(recovers, now)
             }
-            Ok(ProcessorState::Crashed) if !recovers => Verdict::End(End::Crashed),
-            Ok(ProcessorState::Crashed) => self.crashed(now),
-            Ok(ProcessorState::Offline) if !recovers => Verdict::End(End::Stopped(ProcessorState::Offline)),
-            Ok(ProcessorState::Offline) => self.offline(now),
-            Ok(ProcessorState::Detached) => Verdict::End(End::Stopped(ProcessorState::Detached)),
+            Ok(ProcessorState::Crashed) if recovers() => self.crashed(now),
+            Ok(ProcessorState::Crashed) => Verdict::End(End::Crashed),
+            Ok(ProcessorState::Offline) if recovers() => self.offline(now),
+            Ok(state @ (ProcessorState::Offline | ProcessorState::Detached)) => {
+                Verdict::End(End::Stopped(state))
+            }
             Ok(ProcessorState::Deleted) | Err(Errno::NODEV | Errno::NOENT) => Verdict::End(End::Vanished),
             // A word of a later kernel: it says nothing of an end.
             Ok(ProcessorState::Unknown) | Err(Errno::INTR) => Verdict::Continue,
@@ -124,14 +130,14 @@ impl Watch {
         }
     }
 
-    fn runs(&mut self, recovers: bool, now: Instant) -> Verdict {
+    fn runs(&mut self, recovers: impl FnOnce() -> bool, now: Instant) -> Verdict {
         let Some(trouble) = &self.trouble else { return Verdict::Continue };
         // The log tells of a crash before the state does: running may still be the running of before.
         let settled = trouble.up || !trouble.crash || now.duration_since(trouble.since) >= DOUBT;
         if !settled {
             return Verdict::Continue;
         }
-        let recovered = trouble.crash && recovers;
+        let recovered = trouble.crash && recovers();
         self.trouble = None;
         if recovered { Verdict::Recovered } else { Verdict::Continue }
     }
@@ -191,7 +197,7 @@ mod tests {
         }
 
         fn look(&mut self, millis: u64, state: ProcessorState) -> Verdict {
-            self.watch.look(Ok(state), Ok(self.recovery), self.at(millis))
+            self.watch.look(Ok(state), || Ok(self.recovery), self.at(millis))
         }
 
         fn hear(&mut self, millis: u64, message: &str) -> bool {
@@ -275,7 +281,7 @@ mod tests {
             (Errno::IO, End::Unreadable(Errno::IO)),
         ] {
             let mut watch = Watch::new(true);
-            assert_eq!(watch.look(Err(errno), Err(errno), Instant::now()), Verdict::End(end));
+            assert_eq!(watch.look(Err(errno), || Err(errno), Instant::now()), Verdict::End(end));
         }
     }
 }
