@@ -53,6 +53,15 @@ impl fmt::Display for EndReason {
     }
 }
 
+/// What the kernel's log told, in brackets; nothing where it told nothing.
+pub(super) struct Told<'a>(pub(super) &'a str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " ({})", self.0) }
+    }
+}
+
 struct ErrnoName(Errno);
 
 impl fmt::Display for ErrnoName {

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use super::answer::Answer;
 use super::args::ProxyArgs;
 use super::boot::{Running, boot, cut};
-use super::reason::{EndReason, Reason};
+use super::reason::{EndReason, Reason, Told};
 use super::say::say;
 use super::setup::{STOP_SIGNALS, is_committed, set_up};
 use super::watch::{Verdict, Watch};
@@ -104,9 +104,13 @@ fn watch(args: &ProxyArgs, running: &Running, queue: &SignalQueue, container: &O
         match watch.look(running.attributes.state(), || running.attributes.recovery(), Instant::now()) {
             Verdict::Continue => {}
             Verdict::CrashSeen => say(name, format_args!("crashed, the kernel's recovery has 5 s")),
-            Verdict::Recovered => say(name, format_args!("recovered by the kernel: {crash}")),
+            Verdict::Recovered => {
+                say(name, format_args!("recovered by the kernel after a crash{}", Told(&crash)));
+                // A later end has nothing to do with it.
+                crash.clear();
+            }
             Verdict::End(end) => {
-                say(name, format_args!("ended: {} {crash}", EndReason(end)));
+                say(name, format_args!("ended: {}{}", EndReason(end), Told(&crash)));
                 return FAILED;
             }
         }
@@ -148,7 +152,8 @@ fn listen(log: &KernelLog, running: &Running, watch: &mut Watch, crash: &mut Str
             {
                 let message = remoteproc::message(record);
                 if watch.hear(message, Instant::now()) {
-                    *crash = cut(message);
+                    // Without the device's name, which our line has in its own way.
+                    *crash = cut(message.split_once(": ").map_or(message, |(_, told)| told));
                 }
             }
             Record::Text(_) | Record::Skipped => {}
