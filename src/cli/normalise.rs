@@ -68,7 +68,10 @@ pub fn normalise(args: &[String]) -> Line {
         let short = SHORT.iter().find(|(of, short, _)| *of == verb && *short == word);
         match word {
             "-h" | "--help" => line.help = true,
-            "--" => rest.positional.extend(words.by_ref().map(str::to_owned)),
+            "--" => {
+                rest.literal = true;
+                rest.positional.extend(words.by_ref().map(str::to_owned));
+            }
             _ if short.is_some() => {
                 rest.option(short.map_or(word, |(_, _, long)| long), &mut words, &VERB_VALUES)
             }
@@ -96,6 +99,8 @@ fn is_signal_switch(word: &str) -> bool {
 struct Options {
     named: Vec<(String, Option<String>)>,
     positional: Vec<String>,
+    /// There was a `--`: no positional is an option, whatever it looks like.
+    literal: bool,
     /// An option at the very end whose value is missing: kept at the end, so that argh says just that.
     unfinished: Option<String>,
 }
@@ -135,6 +140,7 @@ impl Options {
     fn into_args(self) -> Vec<String> {
         let mut args: Vec<String> =
             self.named.into_iter().flat_map(|(name, value)| std::iter::once(name).chain(value)).collect();
+        args.extend(self.literal.then(|| "--".to_owned()));
         args.extend(self.positional);
         args.extend(self.unfinished);
         args
@@ -157,7 +163,13 @@ mod tests {
         assert_eq!(line("--root /r --debug create --bundle /b id"), want);
         assert_eq!(line("--root=/r --debug=true create id --bundle=/b"), want);
         assert_eq!(line("--root /x --debug --root /r create -b /x -b /b id"), want);
-        assert_eq!(line("--root /r --debug create --bundle /b -- id"), want);
+    }
+
+    #[test]
+    fn what_follows_two_hyphens_is_no_option() {
+        assert_eq!(line("create --bundle /b -- id").2, "--bundle /b -- id");
+        assert_eq!(line("create x --bundle /b -- -y").2, "--bundle /b -- x -y");
+        assert_eq!(line("kill -- -9 --help").2, "-- -9 --help");
     }
 
     #[test]
