@@ -27,8 +27,8 @@ pub use spec::Spec;
 pub use start::Start;
 pub use state::State;
 
-use crate::container::Store;
-use crate::error::Result;
+use crate::container::{ContainerId, Store};
+use crate::error::{Error, Result};
 use crate::host::Host;
 
 /// Where a verb works.
@@ -63,17 +63,25 @@ impl Verb {
     /// # Errors
     /// What the verb says, with the container it was about.
     pub fn run(&self, context: impl FnOnce() -> Result<Context>) -> Result<ExitCode> {
+        // What is no id names no container: the error says so itself, escaped and cut.
+        let of = |id: &str| {
+            let id = ContainerId::new(id).ok();
+            move |error: Error| match &id {
+                Some(id) => error.of_container(id.as_str()),
+                None => error,
+            }
+        };
         let done = match self {
             Self::Features(args) => features::run(args),
             Self::Spec(args) => spec::run(args),
             Self::List(args) => list::run(&context()?, args),
-            Self::Run(args) => return run::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
-            Self::Create(args) => create::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
-            Self::Start(args) => start::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
-            Self::State(args) => state::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
-            Self::Kill(args) => kill::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
-            Self::Delete(args) => delete::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
-            Self::Ps(args) => ps::run(&context()?, args).map_err(|e| e.of_container(&args.id)),
+            Self::Run(args) => return run::run(&context()?, args).map_err(of(&args.id)),
+            Self::Create(args) => create::run(&context()?, args).map_err(of(&args.id)),
+            Self::Start(args) => start::run(&context()?, args).map_err(of(&args.id)),
+            Self::State(args) => state::run(&context()?, args).map_err(of(&args.id)),
+            Self::Kill(args) => kill::run(&context()?, args).map_err(of(&args.id)),
+            Self::Delete(args) => delete::run(&context()?, args).map_err(of(&args.id)),
+            Self::Ps(args) => ps::run(&context()?, args).map_err(of(&args.id)),
         };
         done.map(|()| ExitCode::SUCCESS)
     }
