@@ -80,7 +80,7 @@ fn write_record(stderr: &mut dyn Write, record: &Record<'_>) -> std::io::Result<
         Level::Debug => "debug",
         Level::Trace => "trace",
     };
-    writeln!(stderr, "{name}: {message}")
+    writeln!(stderr, "{name}: {}", one_line(&message))
 }
 
 /// Reports the failure that ends the program: to stderr in full, to the `--log` file as one line.
@@ -104,13 +104,26 @@ pub fn failure(error: &Error) {
         let _ = write_line(&mut stderr, true, Level::Error, &whole);
         return;
     }
-    let _ = writeln!(stderr, "error: {error}");
+    let _ = writeln!(stderr, "error: {}", one_line(&error.to_string()));
     for line in error.kernel_lines() {
-        let _ = writeln!(stderr, "kernel: {line}");
+        let _ = writeln!(stderr, "kernel: {}", one_line(line));
     }
     if let Some(hint) = error.hint() {
-        let _ = writeln!(stderr, "hint: {hint}");
+        let _ = writeln!(stderr, "hint: {}", one_line(&hint));
     }
+}
+
+/// Control characters escaped: paths and names come from outside, and must neither look like lines of ours nor speak to
+/// the terminal.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }
 
 /// One line in one write, so that lines of several processes do not mix in a file opened for appending.
