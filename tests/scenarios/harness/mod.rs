@@ -6,9 +6,9 @@ mod machine;
 mod process;
 
 pub use bundle::Bundle;
-pub use command::Outcome;
+pub use command::{Outcome, binary};
 pub use machine::{BLINK, Machine};
-pub use process::{exit_code, is_alive, wait_for_end};
+pub use process::{Companion, exit_code, is_alive, root_for, wait_for_end};
 
 use std::time::{Duration, Instant};
 

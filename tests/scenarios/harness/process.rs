@@ -42,3 +42,22 @@ pub fn is_alive(pid: i32) -> bool {
 
 /// For a scenario that shows that something does *not* happen.
 pub const A_WHILE: Duration = Duration::from_millis(300);
+
+/// Whether the caller is root; else says that what follows is skipped.
+pub fn root_for(what: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("skipped: {what} needs root");
+    }
+    root
+}
+
+/// A process of the scenario's own, killed when it is dropped.
+#[derive(Debug)]
+pub struct Companion(pub std::process::Child);
+
+impl Drop for Companion {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
