@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use argh::FromArgs;
 use oci_spec::runtime::{
-    self, Apparmor, Cgroup, IDMap, IntelRdt, LinuxFeature, LinuxNamespaceType, MountExtensions, NetDevices,
-    Seccomp, Selinux,
+    self, Apparmor, Cgroup, IDMap, IntelRdt, LinuxFeature, LinuxNamespaceType, MemoryPolicy, MountExtensions,
+    NetDevices, Seccomp, Selinux,
 };
 
 use super::print;
@@ -39,6 +39,8 @@ fn features() -> runtime::Features {
         "remoteproc-runtime.required-annotation".to_owned(),
         PROCESSOR_ANNOTATION.to_owned(),
     )])));
+    // Who may set them chooses the processor.
+    features.set_potentially_unsafe_config_annotations(Some(vec!["remoteproc.".to_owned()]));
     features
 }
 
@@ -47,11 +49,14 @@ fn linux() -> LinuxFeature {
     linux.set_namespaces(Some(vec![LinuxNamespaceType::Network]));
     linux.set_capabilities(Some(Vec::new()));
     linux.set_cgroup(Some(no_cgroup()));
-    linux.set_seccomp(Some(without(Seccomp::set_enabled)));
+    linux.set_seccomp(Some(no_seccomp()));
     linux.set_apparmor(Some(without(Apparmor::set_enabled)));
     linux.set_selinux(Some(without(Selinux::set_enabled)));
     linux.set_intel_rdt(Some(without(IntelRdt::set_enabled)));
     linux.set_net_devices(Some(without(NetDevices::set_enabled)));
+    let mut policy = MemoryPolicy::default();
+    policy.set_modes(Some(Vec::new())).set_flags(Some(Vec::new()));
+    linux.set_memory_policy(Some(policy));
     let mut mounts = MountExtensions::default();
     // containerd reads this one without asking whether it is there.
     mounts.set_idmap(Some(without(IDMap::set_enabled)));
@@ -63,6 +68,17 @@ fn without<T: Default>(set_enabled: impl FnOnce(&mut T, Option<bool>) -> &mut T)
     let mut feature = T::default();
     set_enabled(&mut feature, Some(false));
     feature
+}
+
+fn no_seccomp() -> Seccomp {
+    let mut seccomp = without(Seccomp::set_enabled);
+    seccomp
+        .set_actions(Some(Vec::new()))
+        .set_operators(Some(Vec::new()))
+        .set_archs(Some(Vec::new()))
+        .set_known_flags(Some(Vec::new()))
+        .set_supported_flags(Some(Vec::new()));
+    seccomp
 }
 
 fn no_cgroup() -> Cgroup {
