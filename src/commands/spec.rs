@@ -1,10 +1,12 @@
 //! spec: writes a bundle for a firmware, ready for create.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
+use rustix::io::Errno;
 use serde_json::json;
 
 use crate::bundle::{OCI_VERSION, PROCESSOR_ANNOTATION};
@@ -37,10 +39,21 @@ pub fn run(args: &Spec) -> Result<()> {
         return Err(Error::invalid("--processor must not be empty"));
     }
     let mut firmware = File::open(&args.firmware).map_err(|e| Error::io("open", &args.firmware, e))?;
-    if !firmware.metadata().map_err(|e| Error::io("inspect", &args.firmware, e))?.is_file() {
+    let metadata = firmware.metadata().map_err(|e| Error::io("inspect", &args.firmware, e))?;
+    if !metadata.is_file() {
         return Err(refuse("is not a regular file"));
     }
     let rootfs = args.bundle.join("rootfs");
+    let (path, copy) = (args.bundle.join("config.json"), rootfs.join(name));
+    // What is there was meant by somebody; the firmware may lie in its place already.
+    let in_place = copy
+        .symlink_metadata()
+        .is_ok_and(|there| (there.dev(), there.ino()) == (metadata.dev(), metadata.ino()));
+    for file in [Some(&path), Some(&copy).filter(|_| !in_place)].into_iter().flatten() {
+        if file.symlink_metadata().is_ok() {
+            return Err(Error::io("write", file, Errno::EXIST));
+        }
+    }
     DirBuilder::new().recursive(true).create(&rootfs).map_err(|e| Error::io("make", &rootfs, e))?;
 
     let config = json!({
@@ -49,24 +62,19 @@ pub fn run(args: &Spec) -> Result<()> {
         "process": { "args": [name], "cwd": "/" },
         "annotations": { PROCESSOR_ANNOTATION: args.processor },
     });
-    // As runc's: a config that is there was meant by somebody.
-    let path = args.bundle.join("config.json");
-    write_new(&path, format!("{config:#}\n").as_bytes())?;
-    let copy = rootfs.join(name);
-    let copied = File::create(&copy).and_then(|mut to| std::io::copy(&mut firmware, &mut to));
-    if let Err(e) = copied {
-        // A bundle without its firmware is none.
-        let _ = (std::fs::remove_file(&path), std::fs::remove_file(&copy));
-        return Err(Error::io("write", &copy, e));
+    if !in_place {
+        write_new(&copy, &mut firmware)?;
     }
-    Ok(())
+    // Last: a config is what makes a bundle.
+    write_new(&path, &mut format!("{config:#}\n").as_bytes())
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|e| Error::io("write", path, e))?;
-    file.write_all(bytes).map_err(|e| Error::io("write", path, e))
+/// Writes a file that is not there yet, whole or not at all.
+fn write_new(path: &Path, from: &mut dyn Read) -> Result<()> {
+    let failed = |e| Error::io("write", path, e);
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    std::io::copy(from, &mut file).map(drop).map_err(|e| {
+        let _ = std::fs::remove_file(path);
+        failed(e)
+    })
 }
