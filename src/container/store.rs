@@ -153,7 +153,7 @@ impl Store {
         }
     }
 
-    /// The ids of all containers, sorted.
+    /// The ids of all containers, sorted: whatever else lies here is none.
     ///
     /// # Errors
     /// When the state directory cannot be read; one that is missing is empty.
@@ -162,8 +162,12 @@ impl Store {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(|e| Error::io("list", &self.root, e))?,
         };
-        let mut ids: Vec<ContainerId> =
-            entries.filter_map(|entry| ContainerId::new(entry.ok()?.file_name().to_str()?).ok()).collect();
+        let mut ids: Vec<ContainerId> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
+                ContainerId::new(entry.file_name().to_str()?).ok()
+            })
+            .collect();
         ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         Ok(ids)
     }
