@@ -64,9 +64,15 @@ pub fn spawn(
     proxy.process.boot_id = host.boot_id()?;
     let unready = |why: String| Error::invalid(format!("the proxy did not get ready: {why}"));
     let handle = Process::open(proxy.process.pid, proxy.process.start_time)
-        .map_err(|e| Error::io("open", format!("/proc/{}", proxy.process.pid), e))?
-        .ok_or_else(|| unready("it ended at once".to_owned()))?;
-    match answers.wait(&handle, Deadline::after(READY)).map_err(|e| Error::io("wait on", &fifo, e))? {
+        .map_err(|e| Error::io("open", format!("/proc/{}", proxy.process.pid), e))?;
+    let heard = match &handle {
+        Some(handle) => {
+            answers.wait(handle, Deadline::after(READY)).map_err(|e| Error::io("wait on", &fifo, e))?
+        }
+        // It has ended already, and has said why.
+        None => answers.said().map_or(Heard::Ended, Heard::Answer),
+    };
+    match heard {
         Heard::Answer(Answer::Ready) => Ok(proxy),
         Heard::Answer(Answer::Unready(setup, e)) => Err(unready(match setup {
             Setup::Process => format!("its signals and session: {}", errno::in_words(e)),
