@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use super::answer::{Answer, Answers, Heard};
 use super::args::ReleaseArgs;
@@ -12,9 +13,16 @@ use crate::host::Host;
 use crate::remoteproc::{
     self, Attributes, Claim, Held, Identity, Processor, ProcessorState, Refusal, Step, firmware_name,
 };
-use crate::sys::clock::Deadline;
+use crate::sys::clock::{Deadline, timespec};
 use crate::sys::process::{self, Process};
 use crate::sys::signals;
+
+/// How long another owner has to free the processor of our firmware: another verb's helper that is at it as well, or the
+/// next container's proxy that brings a crashed one back.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often to look whether it has.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Stops what still runs of `firmware` on the processor; with `keep_crashed`, one that crashed is left as it is, else it
 /// is brought back to offline. Answers [`Answer::Released`] when nothing of it runs.
@@ -113,10 +121,20 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
     let Some(processor) = Processor::of(host, &args.identity()).map_err(|_| Answer::Gone)? else {
         return Ok(Answer::Released);
     };
-    let _claim = Claim::take(&processor).map_err(|held| match held {
-        Held::By(pid) => Answer::Owned(pid),
-        Held::Failed(errno) => open(errno),
-    })?;
+    let deadline = Deadline::after(PATIENCE);
+    let _claim = loop {
+        match Claim::take(&processor) {
+            Ok(claim) => break claim,
+            Err(Held::Failed(errno)) => return Err(open(errno)),
+            Err(Held::By(_)) if is_released(host, args).map_err(|_| Answer::Gone)? => {
+                return Ok(Answer::Released);
+            }
+            Err(Held::By(pid)) if deadline.passed() => return Err(Answer::Owned(pid)),
+            Err(Held::By(_)) => {
+                let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
+            }
+        }
+    };
     let attributes = Attributes::open(&processor.path).map_err(open)?;
     // Looked at again, now that nobody else can have begun something.
     if is_released(host, args).map_err(|_| Answer::Gone)? {
