@@ -150,8 +150,12 @@ impl Bundle {
 
     fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
         let reader = Reader { path };
-        let config: Config<'_> = serde_json::from_slice(text)
-            .map_err(|e| config_error(path, "", format!("not a valid config: {e}")))?;
+        let invalid = |problem: String| config_error(path, "", format!("not a valid config: {problem}"));
+        let whole: &RawValue = serde_json::from_slice(text).map_err(|e| invalid(e.to_string()))?;
+        if !whole.get().starts_with('{') {
+            return Err(invalid("it must be one JSON object".to_owned()));
+        }
+        let config: Config<'_> = serde_json::from_str(whole.get()).map_err(|e| invalid(e.to_string()))?;
 
         let oci_version: String = reader.required("ociVersion", config.oci_version)?;
         if !is_supported(&oci_version) {
@@ -177,7 +181,10 @@ impl Bundle {
             let problem = "missing: it names the processor, as in /sys/class/remoteproc/remoteprocN/name";
             config_error(path, &format!("annotations.{PROCESSOR_ANNOTATION}"), problem)
         })?;
-        let linux: Linux<'_> = reader.optional("linux", config.linux)?.unwrap_or_default();
+        let linux: Linux<'_> = match config.linux {
+            Some(_) => reader.object("linux", config.linux)?,
+            None => Linux::default(),
+        };
         let network =
             network(path, reader.optional("linux.namespaces", linux.namespaces)?.unwrap_or_default())?;
 
@@ -247,6 +254,10 @@ impl Reader<'_> {
     }
 
     fn object<'de, T: Deserialize<'de>>(&self, property: &str, raw: Option<&'de RawValue>) -> Result<T> {
+        // serde takes an array for a struct too, its fields in order.
+        if raw.is_some_and(|raw| !raw.get().starts_with('{')) {
+            return Err(config_error(self.path, property, "invalid type: it must be an object"));
+        }
         self.optional(property, raw)?.ok_or_else(|| config_error(self.path, property, "missing"))
     }
 }
