@@ -192,6 +192,25 @@ impl Machine {
         assert_eq!(self.processor(), "offline");
     }
 
+    /// Nothing is left of a create that failed: no directory, no firmware file, no process.
+    #[track_caller]
+    pub fn assert_no_trace(&self) {
+        assert_eq!(self.state_entries(), Vec::<String>::new(), "state directory");
+        assert_eq!(self.stored_firmware(), Vec::<String>::new(), "firmware directory");
+        assert_eq!(self.processes(), Vec::<i32>::new(), "processes");
+    }
+
+    /// Create fails with `words`, and leaves no trace.
+    #[track_caller]
+    pub fn create_is_refused(&self, bundle: &Bundle, words: &[&str]) {
+        let pid_file = self.scratch().join("refused.pid");
+        let (bundle, file) = (bundle.path.to_str().unwrap(), pid_file.to_str().unwrap());
+        let outcome = self.run(&["create", "--bundle", bundle, "--pid-file", file, "refused"]);
+        outcome.refused(&[&["container refused: "], words].concat());
+        assert!(!pid_file.exists(), "a pid file");
+        self.assert_no_trace();
+    }
+
     /// The pids of this machine's living proxies and helpers.
     pub fn processes(&self) -> Vec<i32> {
         let root = self.host_root.to_string_lossy().into_owned();
