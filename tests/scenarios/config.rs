@@ -152,7 +152,7 @@ fn oci_versions_of_major_1_are_taken() {
     let machine = Machine::stm32mp15();
     for version in ["1.0.0", "1.0.2-dev", "1.1.0+build", "1.2.1", "1.3.0", "1.99.0"] {
         machine.create("x", &bundle_with(&machine, "/ociVersion", json!(version))).ok();
-        assert_eq!(machine.state("x")["ociVersion"], version);
+        assert_eq!(machine.status("x"), "created", "{version}");
         machine.run(&["delete", "--force", "x"]).ok();
     }
 }
