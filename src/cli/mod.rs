@@ -34,7 +34,7 @@ const UNSUPPORTED: [(&str, &str); 7] = [
 /// Reads a command line (without the program's name).
 ///
 /// # Errors
-/// [`Error::Usage`] for what cannot be understood before the global options are known.
+/// [`Error::Usage`] from a request for help; every other error is in the request, with where to log it.
 pub fn parse(args: &[String]) -> Result<Request> {
     let line = normalise::normalise(args);
     if line.version {
@@ -46,13 +46,12 @@ pub fn parse(args: &[String]) -> Result<Request> {
     }
     let mut global = match from_args::<Global>(&line.global) {
         Ok(global) => global,
-        Err(Early::Usage(error)) => return Err(error),
+        Err(Early::Usage(error)) => return logged(&line.global, error),
         Err(Early::Help(text)) => return Ok(Request::Print(text)),
     };
     let Some(verb) = line.verb else {
-        return Err(Error::Usage(
-            "a verb is missing: create, start, state, kill, delete, run, list, ...".to_owned(),
-        ));
+        let error = "a verb is missing: create, start, state, kill, delete, run, list, ...";
+        return logged(&line.global, Error::Usage(error.to_owned()));
     };
     let parsed = if let Some((verb, why)) = unsupported {
         Err(Error::NotSupported { verb: (*verb).to_owned(), why })
@@ -67,6 +66,18 @@ pub fn parse(args: &[String]) -> Result<Request> {
     };
     global.verb = None;
     Ok(Request::Run(Box::new(global), parsed))
+}
+
+/// An error with as much of the global options as says where it is to be logged.
+fn logged(global: &[String], error: Error) -> Result<Request> {
+    let value = |name: &str| global.iter().skip_while(|word| *word != name).nth(1).cloned();
+    let file = value("--log").map(|file| ["--log".to_owned(), file]);
+    let json = value("--log-format").filter(|format| format == "json");
+    let format = json.map(|format| ["--log-format".to_owned(), format]);
+    match from_args::<Global>(&file.into_iter().chain(format).flatten().collect::<Vec<_>>()) {
+        Ok(global) => Ok(Request::Run(Box::new(global), Err(error))),
+        Err(_) => Err(error),
+    }
 }
 
 enum Early {
@@ -153,10 +164,18 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_a_usage_error() {
-        for text in ["", "--nonsense state x", "--root", "--log-format xml state x"] {
-            assert!(matches!(parse(&line(text)), Err(Error::Usage(_))), "{text}");
-        }
-        for text in ["frobnicate", "create", "create --nonsense x", "state", "state a b", "create --bundle"] {
+        for text in [
+            "",
+            "--nonsense state x",
+            "--root",
+            "--log-format xml state x",
+            "frobnicate",
+            "create",
+            "create --nonsense x",
+            "state",
+            "state a b",
+            "create --bundle",
+        ] {
             let (_, Err(error)) = run(text) else { panic!("{text}") };
             assert_eq!(error.exit_code(), 2, "{text}: {error}");
         }
