@@ -135,6 +135,20 @@ impl Error {
         }
     }
 
+    /// The error with what belongs to it: the kernel's lines and the hint.
+    pub fn in_one_line(&self) -> String {
+        let mut whole = self.to_string();
+        for line in self.kernel_lines() {
+            whole.push_str("; kernel: ");
+            whole.push_str(line);
+        }
+        if let Some(hint) = self.hint() {
+            whole.push_str("; hint: ");
+            whole.push_str(&hint);
+        }
+        whole
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -86,15 +86,7 @@ fn write_record(stderr: &mut dyn Write, record: &Record<'_>) -> std::io::Result<
 /// Reports the failure that ends the program: to stderr in full, to the `--log` file as one line.
 pub fn failure(error: &Error) {
     let log = LOG.get();
-    let mut whole = error.to_string();
-    for line in error.kernel_lines() {
-        whole.push_str("; kernel: ");
-        whole.push_str(line);
-    }
-    if let Some(hint) = error.hint() {
-        whole.push_str("; hint: ");
-        whole.push_str(&hint);
-    }
+    let whole = error.in_one_line();
     // Nobody is left to be told of a log that cannot be written.
     if let Some(Log { file: Some(file), json, .. }) = log {
         let _ = write_line(&mut &*file, *json, Level::Error, &whole);

@@ -87,7 +87,7 @@ fn wait(context: &Context, id: &ContainerId, proxy: &Proxy, queue: &SignalQueue)
                 kill::stop(context, &container, &record, &process, signal, Deadline::after(kill::LIMIT));
             if let Err(error) = stopped {
                 // It still runs, so we still wait for it.
-                log::error!("{}", error.of_container(id.as_str()));
+                log::error!("{}", error.of_container(id.as_str()).in_one_line());
             }
         }
         let mut fds = [rustix::event::PollFd::new(queue, PollFlags::IN), process.poll_fd()];
