@@ -17,9 +17,13 @@ struct Foreground {
 impl Foreground {
     /// Runs container x of a bundle for m4, with more options.
     fn begin(machine: &Machine, options: &[&str]) -> Self {
+        Self::begin_with(machine, &[], options)
+    }
+
+    fn begin_with(machine: &Machine, global: &[&str], options: &[&str]) -> Self {
         let bundle = machine.bundle("x", "m4");
         let stderr = machine.scratch().join("run.err");
-        let args = [&["run", "--bundle", bundle.path.to_str().unwrap()], options, &["x"]].concat();
+        let args = [global, &["run", "--bundle", bundle.path.to_str().unwrap()], options, &["x"]].concat();
         let mut command = machine.command(&args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&stderr).unwrap());
         Self { process: Companion(command.spawn().unwrap()), stderr }
@@ -28,10 +32,14 @@ impl Foreground {
     /// Runs it until the firmware runs; the proxy's pid as well.
     #[track_caller]
     fn running(machine: &Machine, options: &[&str]) -> (Self, i32) {
-        let run = Self::begin(machine, options);
+        Self::begin(machine, options).until_running(machine)
+    }
+
+    #[track_caller]
+    fn until_running(self, machine: &Machine) -> (Self, i32) {
         eventually("the firmware runs", || machine.run(&["state", "x"]).stdout.contains("\"running\""));
         let pid = machine.pid("x");
-        (run, pid)
+        (self, pid)
     }
 
     fn signal(&self, signal: Signal) {
@@ -135,15 +143,20 @@ fn run_ends_with_137_when_its_proxy_is_killed_and_stops_the_firmware() {
 #[test]
 fn a_stop_that_the_kernel_refuses_does_not_end_run() {
     let machine = Machine::stm32mp15();
-    let (mut run, proxy) = Foreground::running(&machine, &[]);
+    let log = machine.scratch().join("log");
+    let (mut run, proxy) =
+        Foreground::begin_with(&machine, &["--log", log.to_str().unwrap()], &[]).until_running(&machine);
     machine.fault(0, "stop-error", "EIO");
     run.signal(Signal::TERM);
     eventually("the refusal is told", || run.stderr().contains("error: container x: processor m4: "));
+    let told = run.stderr();
+    assert!(told.contains("EIO") && told.contains("; kernel: "), "{told}");
     assert_eq!((machine.status("x").as_str(), machine.pid("x")), ("running", proxy));
     machine.fault(0, "stop-error", "\n");
     run.signal(Signal::TERM);
     assert_eq!(run.code(), 0, "{}", run.stderr());
     machine.assert_clean();
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "", "in the end it was no failure");
 }
 
 #[test]

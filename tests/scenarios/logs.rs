@@ -91,6 +91,28 @@ fn a_misuse_and_an_unsupported_verb_are_logged_too() {
 }
 
 #[test]
+fn a_misuse_of_the_options_beside_log_is_logged_too() {
+    let machine = Machine::stm32mp15();
+    for (line, words) in [
+        (&["--frobnicate", "state", "x"][..], "--frobnicate"),
+        (&["--log-level", "loud", "state", "x"], "loud"),
+        (&["--root"], "--root"),
+        (&[], "a verb is missing"),
+    ] {
+        let log = log_file(&machine);
+        assert_eq!(run_logged(&machine, &log, "json", line).code, 2, "{line:?}");
+        assert!(only_error(&log).contains(words), "{line:?}");
+        std::fs::remove_file(&log).unwrap();
+    }
+    let log = log_file(&machine);
+    assert_eq!(run_logged(&machine, &log, "xml", &["state", "x"]).code, 2);
+    assert!(
+        std::fs::read_to_string(&log).unwrap().contains("level=error msg="),
+        "text where it is no format"
+    );
+}
+
+#[test]
 fn a_log_is_appended_to() {
     let machine = Machine::stm32mp15();
     let log = log_file(&machine);
