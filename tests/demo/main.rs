@@ -77,6 +77,7 @@ fn tell(t: &mut Terminal) -> Outcome {
     t.run("echo disabled > host/sys/class/remoteproc/remoteproc0/recovery", 0, &[])?;
     t.run("echo 1 > host/sys/kernel/debug/remoteproc/remoteproc0/crash", 0, &["m4: ended: crashed"])?;
     t.expect_exit_code("blink", pid, 1)?;
+    t.remark("The proxy of blink has ended with exit code 1, which engines report and restart on.");
     t.run("remoteproc-runtime state blink | grep status", 0, &["\"status\": \"stopped\""])?;
     t.expect_processor("crashed")?;
 
@@ -99,6 +100,6 @@ fn tell(t: &mut Terminal) -> Outcome {
     t.expect_processor("offline")?;
     t.expect_exit_code("second", pid, 0)?;
     t.run("for id in blink second third; do remoteproc-runtime delete $id; done", 0, &[])?;
-    t.run("ls state host/lib/firmware", 0, &[])?;
+    t.run("find state host/lib/firmware -mindepth 1 | wc -l", 0, &["0"])?;
     t.expect_empty(&["state", "host/lib/firmware"])
 }

@@ -107,10 +107,7 @@ impl Terminal {
             .map_err(|e| failed(e.to_string()))?;
         let ended = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         match ended.map_err(|e| failed(e.to_string()))?.map(|status| status.exit_status()) {
-            Some(Some(seen)) if seen == code => {
-                self.remark(&format!("The proxy of {id} ended with exit code {code}."));
-                Ok(())
-            }
+            Some(Some(seen)) if seen == code => Ok(()),
             other => Err(failed(format!("{other:?}"))),
         }
     }
