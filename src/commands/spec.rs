@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::json;
 
@@ -38,7 +39,11 @@ pub fn run(args: &Spec) -> Result<()> {
     if args.processor.is_empty() {
         return Err(Error::invalid("--processor must not be empty"));
     }
-    let mut firmware = File::open(&args.firmware).map_err(|e| Error::io("open", &args.firmware, e))?;
+    // Without waiting for the writer of a FIFO.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut firmware: File = rustix::fs::open(&args.firmware, flags, Mode::empty())
+        .map_err(|e| Error::io("open", &args.firmware, e))?
+        .into();
     let metadata = firmware.metadata().map_err(|e| Error::io("inspect", &args.firmware, e))?;
     if !metadata.is_file() {
         return Err(refuse("is not a regular file"));
