@@ -553,3 +553,13 @@ fn an_array_does_not_pass_for_an_object() {
         machine.create_is_refused(&bundle_with(&machine, pointer, value), &[&words]);
     }
 }
+
+#[test]
+fn control_characters_of_a_config_do_not_reach_a_terminal() {
+    let machine = Machine::stm32mp15();
+    for (pointer, property) in [("/annotations/remoteproc.name", "processor"), ("/root/path", "root.path")] {
+        let stderr = machine.create("x", &bundle_with(&machine, pointer, json!("a\u{1b}[2J\nb"))).failed();
+        assert!(stderr.contains(property) && stderr.contains("a\\u{1b}[2J\\nb"), "{stderr:?}");
+        assert!(!stderr.replace('\n', "").chars().any(char::is_control), "{stderr:?}");
+    }
+}

@@ -24,3 +24,12 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// Whether a scenario cannot be played, since what it `needs` takes root; then it says so.
+pub fn skipped_without_root(scenario: &str, needs: &str) -> bool {
+    let skipped = !rustix::process::geteuid().is_root();
+    if skipped {
+        println!("skipped {scenario}: {needs} takes root");
+    }
+    skipped
+}
