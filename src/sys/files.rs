@@ -77,9 +77,15 @@ pub fn write_atomically(directory: impl AsFd, name: &str, bytes: &[u8], mode: Mo
 
 /// Removes a file, a link or a FIFO; one that is not there is no error.
 pub fn remove_if_there(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<()> {
-    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+    let name = name.into_c_str()?;
+    match rustix::fs::unlinkat(&directory, &*name, AtFlags::empty()) {
         Err(Errno::NOENT) => Ok(()),
-        other => other,
+        // A read-only file system says so before it looks whether the file is there.
+        Err(e) => match rustix::fs::statat(&directory, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            _ => Err(e),
+        },
+        Ok(()) => Ok(()),
     }
 }
 
