@@ -149,7 +149,9 @@ pub fn sweep(host: &Host, directory: &FirmwareDirectory) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| boot_mark_of(name.trim_end_matches(PART)).is_some_and(|mark| mark != this_boot))
+        .filter(|name| {
+            boot_mark_of(name.strip_suffix(PART).unwrap_or(name)).is_some_and(|mark| mark != this_boot)
+        })
         .collect();
     if stale.is_empty() {
         return stale;
