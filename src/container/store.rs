@@ -187,6 +187,12 @@ impl Store {
     }
 }
 
+/// Whether the container in the directory `path` is recorded, with process `pid` as its proxy.
+pub fn is_recorded(path: &Path, pid: i32) -> bool {
+    files::read_at_most(&path.join(RECORD), RECORD_LIMIT)
+        .is_ok_and(|bytes| Record::parse(&bytes).is_ok_and(|record| record.proxy.pid == pid))
+}
+
 impl Container {
     /// Takes the container's lock, waiting until `deadline`; whether it was had. It ends with this value.
     ///

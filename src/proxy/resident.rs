@@ -42,7 +42,7 @@ pub fn resident(args: &ProxyArgs) -> ExitCode {
     };
     Phase::Created.announce();
     Answer::Ready.say(&container, START_FIFO);
-    if !is_committed() {
+    if !is_committed(args) {
         return FAILED;
     }
     if !wait_for_start(&queue) {

@@ -10,6 +10,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use super::answer::Setup;
 use super::args::ProxyArgs;
 use crate::bundle::Network;
+use crate::container::is_recorded;
 use crate::sys::files;
 use crate::sys::signals::{self, SignalQueue};
 
@@ -53,16 +54,18 @@ fn enter_network(network: &Network) -> rustix::io::Result<()> {
 }
 
 /// Waits until create has written its record. One that died before leaves us without a container: then we end as well.
-pub(super) fn is_committed() -> bool {
+/// The record is what counts, so that a create killed right behind it leaves a whole container.
+pub(super) fn is_committed(args: &ProxyArgs) -> bool {
     let mut word = [0; COMMIT.len()];
     let stdin = std::io::stdin();
     let mut length = 0;
     while length < word.len() {
         match rustix::io::read(&stdin, &mut word[length..]) {
-            Ok(0) | Err(_) => return false,
+            Ok(0) | Err(_) => break,
             Ok(read) => length += read,
         }
     }
+    let pid = rustix::process::getpid().as_raw_pid();
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    word == COMMIT && null.and_then(rustix::stdio::dup2_stdin).is_ok()
+    (word == COMMIT || is_recorded(&args.container, pid)) && null.and_then(rustix::stdio::dup2_stdin).is_ok()
 }
