@@ -298,6 +298,8 @@ fn an_id_whose_create_was_killed_at_any_moment_can_be_created_again() {
         std::thread::sleep(whole * step / STEPS);
         create.kill().unwrap();
         let code = create.wait().unwrap().code();
+        // A proxy that is not yet executed still holds the create's lock: then it is creating for a moment longer.
+        eventually("the create is over", || !machine.run(&["state", "x"]).stdout.contains("creating"));
         let state = machine.run(&["state", "x"]);
         if state.code == 0 {
             // It was done but for its answer, or altogether: then the container is whole.
