@@ -9,6 +9,9 @@ use rustix::io::Errno;
 use super::processor::Processor;
 use crate::sys::{files, process};
 
+/// How often the lock is tried while nobody is seen to hold it.
+const TRIES: usize = 10;
+
 /// The lock on a processor.
 #[derive(Debug)]
 pub struct Claim {
@@ -37,10 +40,18 @@ impl Claim {
     /// [`Held`]: by whom, or why the lock could not be tried.
     pub fn take(processor: &Processor) -> Result<Self, Held> {
         let directory = files::open_directory(&processor.path).map_err(Held::Failed)?;
-        if files::try_lock(&directory).map_err(Held::Failed)? {
-            return Ok(Self { _directory: Some(directory), passed_over: None });
+        let mut found = None;
+        for _ in 0..TRIES {
+            if files::try_lock(&directory).map_err(Held::Failed)? {
+                return Ok(Self { _directory: Some(directory), passed_over: None });
+            }
+            found = holder(&directory);
+            if found.is_some() {
+                break;
+            }
+            // Whoever had it let go while we looked, or lives in another pid namespace.
         }
-        let holder = holder(&directory).unwrap_or(0);
+        let holder = found.unwrap_or(0);
         match process::owner(holder) {
             Some(user) if user != 0 && process::is_root() => {
                 Ok(Self { _directory: None, passed_over: Some(holder) })
