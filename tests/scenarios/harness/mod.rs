@@ -4,11 +4,13 @@ mod bundle;
 mod command;
 mod machine;
 mod process;
+mod scene;
 
 pub use bundle::Bundle;
 pub use command::{Outcome, binary};
 pub use machine::{BLINK, Machine};
 pub use process::{Companion, exit_code, is_alive, root_for, wait_for_end};
+pub use scene::{Resident, at_once, lock, processors, send, timed};
 
 use std::time::{Duration, Instant};
 

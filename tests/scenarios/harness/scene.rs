@@ -1,0 +1,213 @@
+//! What scenarios about the life of a processor share: proxies that are listened to, boards of several processors,
+//! things that happen at the same time.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use simulated_board::{BoardSpec, ProcessorSpec};
+
+use super::{Machine, Outcome, eventually, exit_code};
+
+/// A container's proxy, and where it writes.
+#[derive(Debug)]
+pub struct Resident {
+    pub pid: i32,
+    log: PathBuf,
+}
+
+impl Resident {
+    /// What it has said on its standard error.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until it has said `words`.
+    #[track_caller]
+    pub fn await_words(&self, words: &str) {
+        eventually(&format!("the proxy says {words:?}"), || self.said().contains(words));
+    }
+
+    /// Waits for its end; its exit code, or 128 and the signal.
+    #[track_caller]
+    pub fn ends(&self) -> i32 {
+        exit_code(self.pid)
+    }
+
+    /// Sends it a signal, past all verbs.
+    #[track_caller]
+    pub fn signal(&self, signal: &str) {
+        send(self.pid, signal);
+    }
+}
+
+/// A driver that does not answer, until this is dropped.
+#[derive(Debug)]
+pub struct Hang<'a> {
+    machine: &'a Machine,
+    number: usize,
+    fault: &'static str,
+}
+
+impl Drop for Hang<'_> {
+    fn drop(&mut self) {
+        // Also when a scenario fails: who waits in the driver must not be waited for forever.
+        let _ = self.machine.try_write(&format!("board/remoteproc{}/{}", self.number, self.fault), "0");
+    }
+}
+
+/// Sends a signal to a process, by number or by name without SIG.
+#[track_caller]
+pub fn send(pid: i32, signal: &str) {
+    // The shell's own kill: it takes the numbers of real-time signals, for which no safe call is at hand.
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {pid}")).status().unwrap();
+    assert!(sent.success(), "kill -{signal} {pid}");
+}
+
+/// A board whose processors are called `names`, each like the Cortex-M4 of an STM32MP15.
+pub fn processors(names: &[&str]) -> BoardSpec {
+    let windows = [(0x0, 0x1_0000), (0x1000_0000, 0x6_0000), (0x3000_0000, 0x6_0000)];
+    names.iter().fold(BoardSpec::new("Several", &["test,several"]), |board, name| {
+        board.processor(ProcessorSpec::new(name, &format!("soc/{name}.rproc")).windows(&windows))
+    })
+}
+
+impl Machine {
+    /// Creates a container called `id` on `processor`.
+    #[track_caller]
+    pub fn resident_on(&self, id: &str, processor: &str) -> Resident {
+        let created = self.create(id, &self.bundle(id, processor));
+        let log = created.log.clone();
+        created.ok();
+        Resident { pid: self.pid(id), log }
+    }
+
+    /// Creates a container on m4.
+    #[track_caller]
+    pub fn created_resident(&self, id: &str) -> Resident {
+        self.resident_on(id, "m4")
+    }
+
+    /// Creates and starts one.
+    #[track_caller]
+    pub fn running_resident(&self, id: &str) -> Resident {
+        let resident = self.created_resident(id);
+        self.run(&["start", id]).ok();
+        assert_eq!(self.processor(), "running");
+        resident
+    }
+
+    /// Starts a container whose proxy is then killed past all verbs: its processor runs on without an owner.
+    #[track_caller]
+    pub fn orphaned(&self, id: &str) {
+        let resident = self.running_resident(id);
+        resident.signal("KILL");
+        assert_eq!((resident.ends(), self.status(id).as_str()), (137, "stopped"));
+    }
+
+    /// Waits until remoteprocN is in a state.
+    #[track_caller]
+    pub fn await_processor(&self, number: usize, state: &str) {
+        eventually(&format!("remoteproc{number} is {state}"), || self.attribute(number, "state") == state);
+    }
+
+    /// Has the N-th processor's driver not answer: `start-hangs` or `stop-hangs`.
+    #[track_caller]
+    pub fn hang(&self, number: usize, fault: &'static str) -> Hang<'_> {
+        self.fault(number, fault, "1");
+        Hang { machine: self, number, fault }
+    }
+
+    /// Waits until a container's proxy is at its start.
+    #[track_caller]
+    pub fn await_booting(&self, id: &str) {
+        let name = format!("/proc/{}/comm", self.pid(id));
+        // The name that proxies show in ps, as docs say; the kernel tells of a pending start nowhere.
+        eventually(&format!("{id} is starting"), || {
+            std::fs::read_to_string(&name).is_ok_and(|name| name.trim_end() == "rproc:starting")
+        });
+    }
+
+    /// Takes a fault back that was set by name.
+    #[track_caller]
+    pub fn heal(&self, number: usize, name: &str) {
+        self.fault(number, name, "\n");
+    }
+
+    /// What the kernel's log holds, without waiting for more.
+    pub fn kernel_log(&self) -> String {
+        use std::io::Read;
+        use std::os::unix::fs::OpenOptionsExt;
+        let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+        let log = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(self.path("dev/kmsg"));
+        let (mut log, mut text, mut record) = (log.unwrap(), String::new(), [0; 2048]);
+        while let Ok(length @ 1..) = log.read(&mut record) {
+            text.push_str(&String::from_utf8_lossy(&record[..length]));
+        }
+        text
+    }
+
+    /// A control file of the simulated board, for the N-th processor.
+    pub fn control(&self, number: usize, name: &str) -> String {
+        let path = self.path(&format!("board/remoteproc{number}/{name}"));
+        std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+    }
+
+    /// The stored firmware of a container, as `state` tells it.
+    #[track_caller]
+    pub fn firmware_of(&self, id: &str) -> PathBuf {
+        self.state(id)["annotations"]["remoteproc.firmware"].as_str().unwrap().into()
+    }
+
+    /// Changes the record of a container behind the binary's back.
+    pub fn edit_record(&self, id: &str, change: impl FnOnce(&mut Value)) {
+        let path = self.state_root().join(id).join("record.json");
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut record);
+        std::fs::write(path, record.to_string()).unwrap();
+    }
+
+    /// Holds the lock on remoteprocN, as any process may.
+    pub fn lock_processor(&self, number: usize) -> OwnedFd {
+        lock(&self.path(&format!("sys/class/remoteproc/remoteproc{number}")))
+    }
+}
+
+/// Holds the lock on a directory for as long as the value lives.
+pub fn lock(directory: &Path) -> OwnedFd {
+    let file = OwnedFd::from(std::fs::File::open(directory).unwrap());
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    file
+}
+
+impl Outcome {
+    /// The lines of standard error that begin with `prefix`, without it.
+    pub fn lines(&self, prefix: &str) -> Vec<String> {
+        self.stderr.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect()
+    }
+
+    /// The one hint.
+    #[track_caller]
+    pub fn hint(&self) -> String {
+        let [hint] = self.lines("hint: ").try_into().unwrap_or_else(|all| panic!("hints: {all:?}"));
+        hint
+    }
+}
+
+/// A result, and how long it took.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begin = Instant::now();
+    (work(), begin.elapsed())
+}
+
+/// Does all of it at the same time.
+pub fn at_once(work: Vec<Box<dyn FnOnce() + Send + '_>>) {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = work.into_iter().map(|work| scope.spawn(work)).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
