@@ -35,9 +35,9 @@ pub fn run(context: &Context, args: &Delete) -> Result<()> {
 pub fn delete(context: &Context, id: &ContainerId, force: bool) -> Result<()> {
     let deadline = Deadline::after(kill::LIMIT);
     let container = context.store.open(id)?;
-    // Before the lock: a start that waits for its driver holds that, and ends with its proxy.
-    if let (true, Some(record)) = (force, container.record().ok().flatten()) {
-        end_proxy(context, &record, deadline)?;
+    // Before the lock, which a start that waits for its driver holds until it or its proxy ends.
+    if let Ok(Some(record)) = container.record() {
+        end_or_refuse(context, id, &record, force, deadline)?;
     }
     if !container.lock(deadline)? {
         return Err(Error::invalid("another command has held the container for 10 s: try again later"));
@@ -81,19 +81,8 @@ fn delete_recorded(
     force: bool,
     deadline: Deadline,
 ) -> Result<()> {
-    if force {
-        // Again, under the lock: it may have been created while we waited.
-        end_proxy(context, record, deadline)?;
-    }
-    let status = Status::of(&context.host, &record.proxy)?;
-    if status != Status::Stopped {
-        return Err(Error::WrongStatus {
-            verb: "delete",
-            status: status.word(),
-            needs: "stopped",
-            hint: format!("kill {id} first, or delete --force {id}"),
-        });
-    }
+    // Again, under the lock: it may have been created while we waited.
+    end_or_refuse(context, id, record, force, deadline)?;
     // Only then the file: without it the kernel could not get the processor out of a crash.
     let stored = record.stored();
     kill::release(context, &record.processor, &stored, false, deadline)?;
@@ -101,9 +90,27 @@ fn delete_recorded(
     container.remove()
 }
 
-fn end_proxy(context: &Context, record: &Record, deadline: Deadline) -> Result<()> {
-    match record.proxy.open(&context.host)? {
-        Some(proxy) => kill::end(record, &proxy, deadline),
-        None => Ok(()),
+/// Leaves a stopped container: by force its proxy is ended, else one that is not stopped is refused.
+fn end_or_refuse(
+    context: &Context,
+    id: &ContainerId,
+    record: &Record,
+    force: bool,
+    deadline: Deadline,
+) -> Result<()> {
+    if force {
+        return match record.proxy.open(&context.host)? {
+            Some(proxy) => kill::end(record, &proxy, deadline),
+            None => Ok(()),
+        };
+    }
+    match Status::of(&context.host, &record.proxy)? {
+        Status::Stopped => Ok(()),
+        status => Err(Error::WrongStatus {
+            verb: "delete",
+            status: status.word(),
+            needs: "stopped",
+            hint: format!("kill {id} first, or delete --force {id}"),
+        }),
     }
 }

@@ -10,7 +10,7 @@ use super::Context;
 use super::refusal::refusal_error;
 use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
 use crate::error::{Error, Result};
-use crate::proxy::{Answer, Answers, Heard, Owner, owner_of};
+use crate::proxy::{self, Answer, Answers, Heard, Owner, owner_of};
 use crate::remoteproc::{KernelLog, Processor, ProcessorState, firmware_name};
 use crate::sys::clock::Deadline;
 
@@ -96,7 +96,7 @@ fn explain(
 ) -> Error {
     let processor = Processor::of(&context.host, &record.processor).ok().flatten();
     match answer {
-        Answer::Busy(state) => busy(context, record, processor.as_ref(), state),
+        Answer::Busy(state) => busy(context, container, record, processor.as_ref(), state),
         Answer::Owned(pid) => owned(record, container, pid),
         Answer::NotRunning(state) => problem(
             record,
@@ -129,24 +129,37 @@ fn wedge_hint(record: &Record, state: ProcessorState) -> String {
     }
 }
 
-/// The processor was in use, without anybody's lock on it: who left it so, and how to free it.
-fn busy(context: &Context, record: &Record, processor: Option<&Processor>, state: ProcessorState) -> Error {
+/// The processor was in use although its lock was to be had: who uses it or left it so, and how to free it.
+fn busy(
+    context: &Context,
+    container: &Container,
+    record: &Record,
+    processor: Option<&Processor>,
+    state: ProcessorState,
+) -> Error {
     let firmware = processor.and_then(|processor| firmware_name(&processor.path).ok()).unwrap_or_default();
-    let path = processor.map_or_else(|| record.processor.device.clone(), |processor| processor.path.clone());
-    match left_by(context, &firmware) {
-        Some(other) => problem(
+    // A lesser user's lock kept its owner from holding one.
+    if let Some(pid) = proxy::proxy_with(&firmware) {
+        return owned(record, container, pid);
+    }
+    if let Some(other) = left_by(context, &firmware) {
+        return problem(
             record,
             format!("it is {state}, with the firmware of container {other}, whose proxy has ended"),
             Some(format!("remoteproc-runtime delete {other} stops it")),
-        ),
-        None => problem(
-            record,
-            format!(
-                "it is {state}, and was booted by something else than this runtime (firmware {firmware:?})"
-            ),
-            Some(format!("to free it: echo stop > {}", path.join("state").display())),
-        ),
+        );
     }
+    let path = processor.map_or(&record.processor.device, |processor| &processor.path).join("state");
+    let path = path.display();
+    problem(
+        record,
+        format!("it is {state}, and was booted by something else than this runtime (firmware {firmware:?})"),
+        Some(match state {
+            // The kernel stops only what it has attached to.
+            ProcessorState::Detached => format!("to free it: echo start > {path}, then echo stop > {path}"),
+            _ => format!("to free it: echo stop > {path}"),
+        }),
+    )
 }
 
 fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {

@@ -150,14 +150,26 @@ pub fn network_arg(network: &Network) -> String {
 
 /// The proxies of the container in this directory, by their command lines: for when its record cannot be read.
 pub fn proxies_of(container: &Path) -> Vec<i32> {
+    proxies().filter(|(_, proxy)| proxy.container == container).map(|(pid, _)| pid).collect()
+}
+
+/// The proxy that was started for a stored firmware, in whatever state directory its container is.
+pub fn proxy_with(firmware: &str) -> Option<i32> {
+    proxies().find(|(_, proxy)| proxy.firmware == firmware).map(|(pid, _)| pid)
+}
+
+fn proxies() -> impl Iterator<Item = (i32, ProxyArgs)> {
     let pids = std::fs::read_dir("/proc").into_iter().flatten();
     pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|&pid| {
-            let args = process::arguments(pid);
-            let internal = args.get(1..).and_then(Internal::parse);
-            matches!(internal, Some(Internal::Proxy(proxy)) if proxy.container == container)
-        })
-        .collect()
+        .filter_map(|pid| Some((pid, proxy_args(pid)?)))
+}
+
+/// What a process was started with, if it is a proxy.
+fn proxy_args(pid: i32) -> Option<ProxyArgs> {
+    match Internal::parse(process::arguments(pid).get(1..)?)? {
+        Internal::Proxy(proxy) => Some(proxy),
+        Internal::Release(_) => None,
+    }
 }
 
 /// Who holds a processor, by the holder's command line.
@@ -176,8 +188,7 @@ pub enum Owner {
 
 /// Looks at the process that holds a processor.
 pub fn owner_of(pid: i32) -> Owner {
-    let args = process::arguments(pid);
-    if let Some(Internal::Proxy(proxy)) = args.get(1..).and_then(Internal::parse) {
+    if let Some(proxy) = proxy_args(pid) {
         if let (Ok(id), Some(root)) = (ContainerId::new(proxy.id()), proxy.container.parent()) {
             return Owner::Container { id: id.as_str().to_owned(), root: root.to_owned() };
         }
