@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::harness::{Bundle, Machine, Outcome, binary, exit_code, root_for};
+use crate::harness::{Bundle, Machine, Outcome, binary, exit_code, skipped_without_root};
 
 /// A user without rights, on every Linux.
 const NOBODY: u32 = 65534;
@@ -275,7 +275,7 @@ fn a_users_containers_are_in_the_runtime_directory() {
 
 #[test]
 fn the_containers_of_root_are_below_run_whatever_the_runtime_directory_is() {
-    if !root_for("a /run of the scenario's own") {
+    if skipped_without_root("a /run of the scenario's own") {
         return;
     }
     let (place, program) = place_for_anybody("run/remoteproc-runtime");
@@ -312,7 +312,7 @@ fn a_pid_file_that_cannot_be_written_leaves_no_container() {
 
 #[test]
 fn a_create_that_fails_takes_its_pid_file_back() {
-    if !root_for("a full file system of the scenario's own") {
+    if skipped_without_root("a full file system of the scenario's own") {
         return;
     }
     let machine = Machine::stm32mp15();

@@ -286,7 +286,7 @@ fn the_machines_own_devices_and_processes_are_no_firmware() {
 
 #[test]
 fn a_device_node_in_the_root_is_refused() {
-    if skipped_without_root("a_device_node_in_the_root_is_refused", "mknod") {
+    if skipped_without_root("mknod") {
         return;
     }
     let machine = Machine::stm32mp15();

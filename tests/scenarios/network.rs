@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Companion, Machine, Outcome, binary, eventually, root_for};
+use crate::harness::{Bundle, Companion, Machine, Outcome, binary, eventually, skipped_without_root};
 
 /// A user without rights, on every Linux.
 const NOBODY: u32 = 65534;
@@ -57,7 +57,7 @@ fn not_listed_it_is_the_callers() {
 
 #[test]
 fn listed_without_a_path_it_is_a_fresh_one() {
-    if !root_for("a network namespace") {
+    if skipped_without_root("a network namespace") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -88,7 +88,7 @@ fn listed_without_a_path_it_is_a_fresh_one() {
 
 #[test]
 fn listed_with_a_path_it_is_that_one() {
-    if !root_for("a network namespace") {
+    if skipped_without_root("a network namespace") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -101,7 +101,7 @@ fn listed_with_a_path_it_is_that_one() {
 
 #[test]
 fn only_the_network_is_entered_of_what_is_listed() {
-    if !root_for("namespaces") {
+    if skipped_without_root("namespaces") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -117,7 +117,7 @@ fn only_the_network_is_entered_of_what_is_listed() {
 
 #[test]
 fn a_path_that_leads_nowhere_is_an_error_and_leaves_nothing() {
-    if !root_for("joining a network namespace") {
+    if skipped_without_root("joining a network namespace") {
         return;
     }
     let machine = Machine::stm32mp15();

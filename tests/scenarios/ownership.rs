@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Machine, Outcome, eventually, processors, wait_for_end};
+use crate::harness::{Machine, Outcome, eventually, processors, skipped_without_root, wait_for_end};
 
 /// Does what a hint says to do by hand: the words `echo WORD > PATH` in it, in order.
 fn follow(hint: &str) {
@@ -49,15 +49,6 @@ impl Drop for Holder {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Whether this runs as root; says so when it does not.
-fn is_root(scenario: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        println!("skipped: {scenario}: only root can run a process as another user");
-    }
-    root
 }
 
 #[test]
@@ -111,7 +102,7 @@ fn a_lock_of_a_process_that_is_no_proxy_is_named_with_the_process() {
 
 #[test]
 fn a_lesser_users_lock_does_not_stop_root_who_is_warned() {
-    if !is_root("a_lesser_users_lock_does_not_stop_root_who_is_warned") {
+    if skipped_without_root("becoming another user") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -132,7 +123,7 @@ fn a_lesser_users_lock_does_not_stop_root_who_is_warned() {
 
 #[test]
 fn a_lesser_users_lock_does_not_stop_root_from_freeing_a_processor() {
-    if !is_root("a_lesser_users_lock_does_not_stop_root_from_freeing_a_processor") {
+    if skipped_without_root("becoming another user") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -182,7 +173,10 @@ fn a_crashed_processor_that_no_living_container_owns_is_brought_back_by_start() 
     assert_eq!(machine.processor(), "crashed");
     machine.running("next");
     assert_eq!(machine.attribute(0, "firmware"), file_name(&machine, "next"));
-    assert_eq!((machine.control(0, "refcount"), machine.attribute(0, "recovery")), ("1".into(), "disabled".into()));
+    assert_eq!(
+        (machine.control(0, "refcount"), machine.attribute(0, "recovery")),
+        ("1".into(), "disabled".into())
+    );
     // The crashed one goes without harm to its successor.
     machine.run(&["delete", "crashed"]).ok();
     assert_eq!((machine.status("next").as_str(), machine.processor().as_str()), ("running", "running"));
@@ -233,7 +227,10 @@ fn a_device_that_returns_under_another_number_is_found_and_the_one_under_the_old
     swap_numbers(&machine);
     assert_eq!(path(&machine), class.join("remoteproc3").to_str().unwrap());
     machine.run(&["start", "x"]).ok();
-    assert_eq!((machine.attribute(3, "state").as_str(), machine.processor().as_str()), ("running", "offline"));
+    assert_eq!(
+        (machine.attribute(3, "state").as_str(), machine.processor().as_str()),
+        ("running", "offline")
+    );
     machine.run(&["kill", "x"]).ok();
     assert_eq!(machine.attribute(3, "state"), "offline");
     machine.run(&["delete", "x"]).ok();
@@ -260,7 +257,10 @@ fn a_dead_proxys_firmware_is_stopped_under_another_number_and_nothing_else_is() 
         machine.set(number, "state", "start");
     }
     machine.run(&["delete", "x"]).ok();
-    assert_eq!((machine.attribute(3, "state").as_str(), machine.processor().as_str()), ("offline", "running"));
+    assert_eq!(
+        (machine.attribute(3, "state").as_str(), machine.processor().as_str()),
+        ("offline", "running")
+    );
 }
 
 #[test]
@@ -272,7 +272,10 @@ fn a_processor_that_runs_something_else_by_now_is_not_stopped() {
     machine.set(0, "firmware", "foreign.elf");
     machine.set(0, "state", "start");
     machine.run(&["delete", "x"]).ok();
-    assert_eq!((machine.processor(), machine.attribute(0, "firmware")), ("running".into(), "foreign.elf".into()));
+    assert_eq!(
+        (machine.processor(), machine.attribute(0, "firmware")),
+        ("running".into(), "foreign.elf".into())
+    );
     assert_eq!((machine.stored_firmware(), machine.state_entries()), (vec!["foreign.elf".into()], vec![]));
 }
 

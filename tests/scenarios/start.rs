@@ -99,9 +99,8 @@ fn a_segment_outside_the_processors_memory_is_told_by_the_kernels_line_and_a_hin
 
 #[test]
 fn a_missing_resource_table_has_a_hint_where_the_kernel_names_it() {
-    let spec = simulated_board::BoardSpec::new("Strict", &["test,strict"]).processor(
-        simulated_board::ProcessorSpec::new("m4", "soc/m4.rproc").needs_resource_table(true),
-    );
+    let spec = simulated_board::BoardSpec::new("Strict", &["test,strict"])
+        .processor(simulated_board::ProcessorSpec::new("m4", "soc/m4.rproc").needs_resource_table(true));
     let machine = Machine::simulated(spec);
     let firmware = FirmwareBuilder::new().segment(0x0, b"code").table_version(7).build();
     machine.create("x", &machine.bundle_of("x", "m4", &firmware)).ok();

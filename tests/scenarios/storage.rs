@@ -72,8 +72,7 @@ fn boot_mark(machine: &Machine) -> String {
 
 #[test]
 fn a_full_firmware_directory_is_named_and_left_without_a_partial_file() {
-    const NAME: &str = "a_full_firmware_directory_is_named_and_left_without_a_partial_file";
-    if skipped_without_root(NAME, "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -92,9 +91,7 @@ fn a_full_firmware_directory_is_named_and_left_without_a_partial_file() {
 
 #[test]
 fn a_firmware_directory_that_fills_up_in_the_middle_of_the_copy_is_left_without_a_partial_file() {
-    const NAME: &str =
-        "a_firmware_directory_that_fills_up_in_the_middle_of_the_copy_is_left_without_a_partial_file";
-    if skipped_without_root(NAME, "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -114,7 +111,7 @@ fn a_firmware_directory_that_fills_up_in_the_middle_of_the_copy_is_left_without_
 
 #[test]
 fn a_read_only_firmware_directory_is_named_with_what_to_do() {
-    if skipped_without_root("a_read_only_firmware_directory_is_named_with_what_to_do", "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -151,8 +148,7 @@ fn a_firmware_directory_that_is_missing_is_named_with_what_to_do() {
 
 #[test]
 fn a_firmware_directory_without_rights_is_named_with_what_to_do() {
-    const NAME: &str = "a_firmware_directory_without_rights_is_named_with_what_to_do";
-    if skipped_without_root(NAME, "becoming another user") {
+    if skipped_without_root("becoming another user") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -175,7 +171,7 @@ fn a_firmware_directory_without_rights_is_named_with_what_to_do() {
 
 #[test]
 fn a_read_only_state_directory_is_named() {
-    if skipped_without_root("a_read_only_state_directory_is_named", "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -196,8 +192,7 @@ fn a_read_only_state_directory_is_named() {
 
 #[test]
 fn a_state_directory_without_room_for_names_fails_at_every_step_without_a_trace() {
-    const NAME: &str = "a_state_directory_without_room_for_names_fails_at_every_step_without_a_trace";
-    if skipped_without_root(NAME, "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -221,7 +216,7 @@ fn a_state_directory_without_room_for_names_fails_at_every_step_without_a_trace(
 
 #[test]
 fn a_full_state_directory_undoes_a_create_whose_record_does_not_fit() {
-    if skipped_without_root("a_full_state_directory_undoes_a_create_whose_record_does_not_fit", "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -234,7 +229,7 @@ fn a_full_state_directory_undoes_a_create_whose_record_does_not_fit() {
 
 #[test]
 fn a_container_goes_its_way_on_a_file_system_that_has_filled_up() {
-    if skipped_without_root("a_container_goes_its_way_on_a_file_system_that_has_filled_up", "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -251,10 +246,7 @@ fn a_container_goes_its_way_on_a_file_system_that_has_filled_up() {
 
 #[test]
 fn a_delete_on_a_read_only_file_system_says_so_and_a_later_one_finishes() {
-    if skipped_without_root(
-        "a_delete_on_a_read_only_file_system_says_so_and_a_later_one_finishes",
-        "mounting",
-    ) {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();
@@ -415,8 +407,7 @@ fn what_earlier_boots_left_does_not_pile_up() {
 
 #[test]
 fn what_another_boot_left_makes_room_on_a_full_firmware_directory() {
-    const NAME: &str = "what_another_boot_left_makes_room_on_a_full_firmware_directory";
-    if skipped_without_root(NAME, "mounting") {
+    if skipped_without_root("mounting") {
         return;
     }
     let machine = Machine::stm32mp15();

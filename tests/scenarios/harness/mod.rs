@@ -9,7 +9,7 @@ mod scene;
 pub use bundle::Bundle;
 pub use command::{Outcome, binary};
 pub use machine::{BLINK, Machine};
-pub use process::{Companion, exit_code, is_alive, root_for, wait_for_end};
+pub use process::{Companion, exit_code, is_alive, wait_for_end};
 pub use scene::{Resident, at_once, lock, processors, send, timed};
 
 use std::time::{Duration, Instant};
@@ -28,10 +28,10 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Whether a scenario cannot be played, since what it `needs` takes root; then it says so.
-pub fn skipped_without_root(scenario: &str, needs: &str) -> bool {
+pub fn skipped_without_root(needs: &str) -> bool {
     let skipped = !rustix::process::geteuid().is_root();
     if skipped {
-        println!("skipped {scenario}: {needs} takes root");
+        println!("skipped: {needs} takes root");
     }
     skipped
 }

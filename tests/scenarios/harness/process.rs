@@ -43,15 +43,6 @@ pub fn is_alive(pid: i32) -> bool {
 /// For a scenario that shows that something does *not* happen.
 pub const A_WHILE: Duration = Duration::from_millis(300);
 
-/// Whether the caller is root; else says that what follows is skipped.
-pub fn root_for(what: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("skipped: {what} needs root");
-    }
-    root
-}
-
 /// A process of the scenario's own, killed when it is dropped.
 #[derive(Debug)]
 pub struct Companion(pub std::process::Child);
