@@ -29,6 +29,14 @@ impl Host {
     }
 
     /// An absolute path of the machine, below the host root.
+    ///
+    /// ```
+    /// use remoteproc_runtime::host::Host;
+    /// use std::path::Path;
+    ///
+    /// let board = Host::new(Path::new("/tmp")).unwrap();
+    /// assert!(board.path("/sys/class/remoteproc").ends_with("tmp/sys/class/remoteproc"));
+    /// ```
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let path = absolute.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))

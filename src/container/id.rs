@@ -11,6 +11,13 @@ pub struct ContainerId(String);
 impl ContainerId {
     /// Checks an id.
     ///
+    /// ```
+    /// use remoteproc_runtime::container::ContainerId;
+    ///
+    /// assert_eq!(ContainerId::new("motor-m4").unwrap().as_str(), "motor-m4");
+    /// assert!(ContainerId::new("../motor").is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Invalid`] with the rule.
     pub fn new(id: &str) -> Result<Self> {
