@@ -23,6 +23,11 @@ impl Host {
         Ok(Self { root: canonical })
     }
 
+    /// The machine below a root that [`Host::new`] gave once, and that may be gone by now.
+    pub fn known(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The directory that stands for `/`.
     pub fn root(&self) -> &Path {
         &self.root

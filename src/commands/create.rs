@@ -112,6 +112,7 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         created: clock::now_rfc3339(),
         owner: rustix::process::geteuid().as_raw(),
         annotations: bundle.annotations,
+        host_root: host.root().to_owned(),
         processor: processor.identity,
         firmware: stored.path,
         proxy: proxy.process.clone(),

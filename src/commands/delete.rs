@@ -37,13 +37,13 @@ pub fn delete(context: &Context, id: &ContainerId, force: bool) -> Result<()> {
     let container = context.store.open(id)?;
     // Before the lock, which a start that waits for its driver holds until it or its proxy ends.
     if let Ok(Some(record)) = container.record() {
-        end_or_refuse(context, id, &record, force, deadline)?;
+        end_or_refuse(id, &record, force, deadline)?;
     }
     if !container.lock(deadline)? {
         return Err(Error::invalid("another command has held the container for 10 s: try again later"));
     }
     match container.record() {
-        Ok(Some(record)) => delete_recorded(context, id, &container, &record, force, deadline),
+        Ok(Some(record)) => delete_recorded(id, &container, &record, force, deadline),
         Ok(None) if force => delete_unrecorded(context, &container, deadline),
         Err(error) if force => {
             log::warn!("{error}: deleted all the same");
@@ -66,7 +66,7 @@ fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadlin
     }
     if let Some(stored) = container.noted_firmware() {
         for processor in Processor::list(&context.host)? {
-            kill::release(context, &processor.identity, &stored, false, deadline)?;
+            kill::release(&context.host, &processor.identity, &stored, false, deadline)?;
         }
     }
     create::clear(container)?;
@@ -74,7 +74,6 @@ fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadlin
 }
 
 fn delete_recorded(
-    context: &Context,
     id: &ContainerId,
     container: &Container,
     record: &Record,
@@ -82,29 +81,24 @@ fn delete_recorded(
     deadline: Deadline,
 ) -> Result<()> {
     // Again, under the lock: it may have been created while we waited.
-    end_or_refuse(context, id, record, force, deadline)?;
+    end_or_refuse(id, record, force, deadline)?;
     // Only then the file: without it the kernel could not get the processor out of a crash.
     let stored = record.stored();
-    kill::release(context, &record.processor, &stored, false, deadline)?;
+    kill::release(&record.host(), &record.processor, &stored, false, deadline)?;
     stored.remove()?;
     container.remove()
 }
 
 /// Leaves a stopped container: by force its proxy is ended, else one that is not stopped is refused.
-fn end_or_refuse(
-    context: &Context,
-    id: &ContainerId,
-    record: &Record,
-    force: bool,
-    deadline: Deadline,
-) -> Result<()> {
+fn end_or_refuse(id: &ContainerId, record: &Record, force: bool, deadline: Deadline) -> Result<()> {
+    let host = record.host();
     if force {
-        return match record.proxy.open(&context.host)? {
+        return match record.proxy.open(&host)? {
             Some(proxy) => kill::end(record, &proxy, deadline),
             None => Ok(()),
         };
     }
-    match Status::of(&context.host, &record.proxy)? {
+    match Status::of(&host, &record.proxy)? {
         Status::Stopped => Ok(()),
         status => Err(Error::WrongStatus {
             verb: "delete",

@@ -10,6 +10,7 @@ use super::refusal::refusal_error;
 use crate::container::{Container, ContainerId, KILL_FIFO, Record, Status};
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
+use crate::host::Host;
 use crate::proxy::{self, Answer, Answers, Heard};
 use crate::remoteproc::{Identity, KernelLog};
 use crate::sys::clock::Deadline;
@@ -69,18 +70,18 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let wish = parse(args.signal_text())?;
     let (container, record) = context.store.load(&id, "kill")?;
-    let deadline = Deadline::after(LIMIT);
-    if Status::of(&context.host, &record.proxy)? == Status::Stopped {
+    let (host, deadline) = (record.host(), Deadline::after(LIMIT));
+    if Status::of(&host, &record.proxy)? == Status::Stopped {
         return Err(Error::NotRunning);
     }
-    let Some(proxy) = record.proxy.open(&context.host)? else { return Err(Error::NotRunning) };
+    let Some(proxy) = record.proxy.open(&host)? else { return Err(Error::NotRunning) };
     match wish {
         Wish::Test => Ok(()),
-        Wish::Stop(signal) => stop(context, &container, &record, &proxy, signal, deadline),
+        Wish::Stop(signal) => stop(&container, &record, &proxy, signal, deadline),
         Wish::Kill => {
             end(&record, &proxy, deadline)?;
             let stored = record.stored();
-            release(context, &record.processor, &stored, true, deadline)
+            release(&host, &record.processor, &stored, true, deadline)
         }
     }
 }
@@ -105,7 +106,6 @@ fn parse(text: &str) -> Result<Wish> {
 
 /// Has the proxy stop the processor, and waits for both.
 pub fn stop(
-    context: &Context,
     container: &Container,
     record: &Record,
     proxy: &Process,
@@ -116,7 +116,8 @@ pub fn stop(
     let failed = |e| Error::io("wait on", &path, e);
     // One kill at a time hears the answer; another one only waits for the end.
     let answers = Answers::listen(container, KILL_FIFO).map_err(failed)?;
-    let log = KernelLog::from_now(&context.host);
+    let host = record.host();
+    let log = KernelLog::from_now(&host);
     proxy.signal(signal).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
     let heard = match answers {
         Some(answers) => answers.wait(proxy, deadline).map_err(failed)?,
@@ -127,7 +128,7 @@ pub fn stop(
         Heard::Ended => Ok(()),
         Heard::Answer(Answer::Refused(refusal)) => {
             let stored = record.stored();
-            Err(refusal_error(context, &record.processor, &stored, refusal, log.as_ref()))
+            Err(refusal_error(&host, &record.processor, &stored, refusal, log.as_ref()))
         }
         Heard::Answer(other) => Err(still(
             &record.processor,
@@ -165,16 +166,16 @@ pub fn end(record: &Record, proxy: &Process, deadline: Deadline) -> Result<()> {
 
 /// Stops what a proxy that is dead left of its firmware on the processor.
 pub fn release(
-    context: &Context,
+    host: &Host,
     processor: &Identity,
     stored: &StoredFirmware,
     keep_crashed: bool,
     deadline: Deadline,
 ) -> Result<()> {
-    let log = KernelLog::from_now(&context.host);
-    match proxy::release(&context.host, processor, stored.name(), keep_crashed, deadline)? {
+    let log = KernelLog::from_now(host);
+    match proxy::release(host, processor, stored.name(), keep_crashed, deadline)? {
         Answer::Released => Ok(()),
-        Answer::Refused(refusal) => Err(refusal_error(context, processor, stored, refusal, log.as_ref())),
+        Answer::Refused(refusal) => Err(refusal_error(host, processor, stored, refusal, log.as_ref())),
         Answer::Owned(pid) => {
             Err(still(processor, &format!("process {pid} owns it while it still has our firmware")))
         }

@@ -58,9 +58,7 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
 fn look(context: &Context, id: ContainerId) -> Option<Entry> {
     let container = context.store.open(&id).ok()?;
     let known = match container.record() {
-        Ok(Some(record)) => {
-            state::document(context, &record).map(|state| (state, record)).map_err(|_| "unknown")
-        }
+        Ok(Some(record)) => state::document(&record).map(|state| (state, record)).map_err(|_| "unknown"),
         Ok(None) if container.is_being_created() => Err("creating"),
         Ok(None) => Err("unknown"),
         Err(error) => {

@@ -29,7 +29,7 @@ pub enum PsFormat {
 
 pub fn run(context: &Context, args: &Ps) -> Result<()> {
     let (_, record) = context.store.load(&ContainerId::new(&args.id)?, "list the processes of")?;
-    if Status::of(&context.host, &record.proxy)? == Status::Stopped {
+    if Status::of(&record.host(), &record.proxy)? == Status::Stopped {
         return Err(Error::NotRunning);
     }
     let pid = record.proxy.pid;

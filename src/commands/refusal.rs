@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::Context;
 use crate::error::Error;
 use crate::firmware::StoredFirmware;
+use crate::host::Host;
 use crate::remoteproc::{Identity, KernelLog, Processor, Refusal, Step};
 use crate::sys::process;
 
@@ -13,13 +13,13 @@ const LINES: usize = 5;
 
 /// What the kernel refused, with its own words on it.
 pub fn refusal_error(
-    context: &Context,
+    host: &Host,
     identity: &Identity,
     stored: &StoredFirmware,
     refusal: Refusal,
     log: Option<&KernelLog>,
 ) -> Error {
-    let processor = Processor::of(&context.host, identity).ok().flatten();
+    let processor = Processor::of(host, identity).ok().flatten();
     let path = processor.as_ref().map_or(&identity.device, |processor| &processor.path).display();
     let firmware = stored.name();
     let action = match refusal.step {

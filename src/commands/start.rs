@@ -38,7 +38,8 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
         return Err(Error::invalid("another command has held the container for 60 s: try again later"));
     }
     let record = container.record()?.ok_or(Error::DoesNotExist)?;
-    let status = Status::of(&context.host, &record.proxy)?;
+    let host = record.host();
+    let status = Status::of(&host, &record.proxy)?;
     let refused = |status: Status| Error::WrongStatus {
         verb: "start",
         status: status.word(),
@@ -51,12 +52,12 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
     if status != Status::Created {
         return Err(refused(status));
     }
-    let Some(proxy) = record.proxy.open(&context.host)? else { return Err(refused(Status::Stopped)) };
+    let Some(proxy) = record.proxy.open(&host)? else { return Err(refused(Status::Stopped)) };
     let fifo = container.path.join(START_FIFO);
     let answers = Answers::listen(&container, START_FIFO).map_err(|e| Error::io("open", &fifo, e))?;
     // Only starts listen here, and the container's lock is ours.
     let answers = answers.ok_or_else(|| Error::io("lock", &fifo, Errno::AGAIN))?;
-    let log = KernelLog::from_now(&context.host);
+    let log = KernelLog::from_now(&host);
     proxy.signal(Signal::USR1).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
     match answers.wait(&proxy, deadline).map_err(|e| Error::io("wait on", &fifo, e))? {
         Heard::Answer(Answer::Running { passed_over }) => {
@@ -94,7 +95,8 @@ fn explain(
     answer: Answer,
     log: Option<KernelLog>,
 ) -> Error {
-    let processor = Processor::of(&context.host, &record.processor).ok().flatten();
+    let host = record.host();
+    let processor = Processor::of(&host, &record.processor).ok().flatten();
     match answer {
         Answer::Busy(state) => busy(context, container, record, processor.as_ref(), state),
         Answer::Owned(pid) => owned(record, container, pid),
@@ -109,7 +111,7 @@ fn explain(
             Some("bind its driver again, then create the container again".to_owned()),
         ),
         Answer::Refused(refusal) => {
-            refusal_error(context, &record.processor, &record.stored(), refusal, log.as_ref())
+            refusal_error(&host, &record.processor, &record.stored(), refusal, log.as_ref())
         }
         other => problem(
             record,

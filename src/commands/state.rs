@@ -9,6 +9,7 @@ use super::{Context, print};
 use crate::bundle::OCI_VERSION;
 use crate::container::{ContainerId, Record, Status};
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::remoteproc::Processor;
 
 /// print a container's state as OCI JSON
@@ -29,7 +30,7 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let container = context.store.open(&id)?;
     let state = match container.record()? {
-        Some(record) => document(context, &record)?,
+        Some(record) => document(&record)?,
         None if container.is_being_created() => creating(&id),
         None => return Err(Error::DoesNotExist),
     };
@@ -41,15 +42,16 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
 }
 
 /// The state document of a recorded container.
-pub fn document(context: &Context, record: &Record) -> Result<runtime::State> {
-    let status = Status::of(&context.host, &record.proxy)?;
+pub fn document(record: &Record) -> Result<runtime::State> {
+    let host = record.host();
+    let status = Status::of(&host, &record.proxy)?;
     let mut state = runtime::State::default();
     state.set_version(OCI_VERSION.to_owned());
     state.set_id(record.id.clone());
     state.set_status(status.into());
     state.set_pid(matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid));
     state.set_bundle(record.bundle.clone());
-    state.set_annotations(Some(annotations(context, record)));
+    state.set_annotations(Some(annotations(&host, record)));
     Ok(state)
 }
 
@@ -61,10 +63,10 @@ fn creating(id: &ContainerId) -> runtime::State {
     state
 }
 
-fn annotations(context: &Context, record: &Record) -> HashMap<String, String> {
+fn annotations(host: &Host, record: &Record) -> HashMap<String, String> {
     let mut annotations: HashMap<String, String> = record.annotations.clone().into_iter().collect();
     // Under whatever number it has now: another processor may have the one it had at create.
-    if let Ok(Some(processor)) = Processor::of(&context.host, &record.processor) {
+    if let Ok(Some(processor)) = Processor::of(host, &record.processor) {
         annotations.insert(RESOLVED_PATH.to_owned(), processor.path.display().to_string());
     }
     annotations.insert(FIRMWARE.to_owned(), record.firmware.display().to_string());

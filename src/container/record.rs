@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::firmware::StoredFirmware;
+use crate::host::Host;
 use crate::remoteproc::Identity;
 
 /// The format that is written, and the only one that is read.
@@ -32,6 +33,8 @@ pub struct Record {
     pub owner: u32,
     /// The config's own annotations.
     pub annotations: BTreeMap<String, String>,
+    /// The root of the machine that it was created on.
+    pub host_root: PathBuf,
     /// The processor.
     pub processor: Identity,
     /// The stored firmware, below the host root.
@@ -55,6 +58,12 @@ pub struct ProxyProcess {
 impl Record {
     /// The version for a new record.
     pub const VERSION: u32 = VERSION;
+
+    /// The machine that it was created on, whatever `--host-root` says now: engines give options for a runtime to some
+    /// of its verbs only (podman's clean-up after a container's end calls without them).
+    pub fn host(&self) -> Host {
+        Host::known(self.host_root.clone())
+    }
 
     /// The stored firmware.
     pub fn stored(&self) -> StoredFirmware {
@@ -94,6 +103,7 @@ mod tests {
             created: "2026-11-23T22:15:00Z".into(),
             owner: 0,
             annotations: BTreeMap::from([("remoteproc.name".into(), "m4".into())]),
+            host_root: "/".into(),
             processor: Identity { name: "m4".into(), device: "/sys/devices/m4".into() },
             firmware: "/lib/firmware/x".into(),
             proxy: ProxyProcess { pid: 7, start_time: 8, boot_id: "9".into() },

@@ -107,6 +107,32 @@ fn relative_roots_and_bundles_hold_for_later_commands_from_elsewhere() {
     assert_eq!(machine.processor(), "running");
 }
 
+/// podman gives its runtime flags to some verbs and not to the clean-up after a container's end.
+#[test]
+fn a_container_keeps_its_machine_when_later_verbs_do_not_name_it() {
+    let machine = Machine::stm32mp15();
+    let without = |args: &[&str]| {
+        let mut command = Command::new(binary());
+        command.arg("--root").arg(machine.state_root()).args(args);
+        Outcome::of(command, machine.scratch())
+    };
+    machine.created("x");
+    let state = machine.state("x");
+    let said: serde_json::Value = serde_json::from_str(&without(&["state", "x"]).ok()).unwrap();
+    assert_eq!(said, state);
+    without(&["start", "x"]).ok();
+    assert!(without(&["list"]).ok().contains("running"));
+    machine.set(0, "recovery", "disabled");
+    machine.crash(0);
+    machine.await_status("x", "stopped");
+    without(&["delete", "--force", "x"]).ok();
+    machine.assert_clean();
+    assert_eq!(machine.control(0, "refcount"), "0", "it was brought back before its firmware went");
+    machine.running("y");
+    without(&["kill", "y"]).ok();
+    assert_eq!(machine.processor(), "offline");
+}
+
 #[test]
 fn a_signal_may_be_an_argument_an_option_or_a_switch() {
     let machine = Machine::stm32mp15();
