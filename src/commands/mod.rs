@@ -5,6 +5,7 @@ mod delete;
 mod features;
 mod kill;
 mod list;
+mod occupant;
 mod ps;
 mod refusal;
 mod run;

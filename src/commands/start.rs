@@ -7,11 +7,12 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::Context;
+use super::occupant::{self, processor_error};
 use super::refusal::refusal_error;
 use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
 use crate::error::{Error, Result};
-use crate::proxy::{self, Answer, Answers, Heard, Owner, owner_of};
-use crate::remoteproc::{KernelLog, Processor, ProcessorState, firmware_name};
+use crate::proxy::{Answer, Answers, Heard};
+use crate::remoteproc::{KernelLog, Processor, ProcessorState};
 use crate::sys::clock::Deadline;
 
 /// boot the processor of a created container; answers when it runs
@@ -70,10 +71,12 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
             Ok(())
         }
         Heard::Answer(answer) => Err(explain(context, &container, &record, answer, log)),
-        Heard::Ended => {
-            Err(problem(&record, "the proxy ended before it had booted the processor".to_owned(), None))
-        }
-        Heard::Nothing => Err(problem(
+        Heard::Ended => Err(processor_error(
+            &record,
+            "the proxy ended before it had booted the processor".to_owned(),
+            None,
+        )),
+        Heard::Nothing => Err(processor_error(
             &record,
             format!(
                 "its driver has not answered the start in {} s, and is still being waited for",
@@ -82,10 +85,6 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
             Some(format!("the container stays created until it answers; kill {id} KILL gives up on it")),
         )),
     }
-}
-
-fn problem(record: &Record, problem: String, hint: Option<String>) -> Error {
-    Error::Processor { name: record.processor.name.clone(), problem, hint }
 }
 
 fn explain(
@@ -98,14 +97,14 @@ fn explain(
     let host = record.host();
     let processor = Processor::of(&host, &record.processor).ok().flatten();
     match answer {
-        Answer::Busy(state) => busy(context, container, record, processor.as_ref(), state),
-        Answer::Owned(pid) => owned(record, container, pid),
-        Answer::NotRunning(state) => problem(
+        Answer::Busy(state) => occupant::in_use(context, container, record, processor.as_ref(), state),
+        Answer::Owned(pid) => occupant::owned(record, container, pid),
+        Answer::NotRunning(state) => processor_error(
             record,
             format!("the kernel accepted the start, but the state reads {state}"),
             Some(wedge_hint(record, state)),
         ),
-        Answer::Gone => problem(
+        Answer::Gone => processor_error(
             record,
             format!("its device {} is gone", record.processor.device.display()),
             Some("bind its driver again, then create the container again".to_owned()),
@@ -113,7 +112,7 @@ fn explain(
         Answer::Refused(refusal) => {
             refusal_error(&host, &record.processor, &record.stored(), refusal, log.as_ref())
         }
-        other => problem(
+        other => processor_error(
             record,
             format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
             None,
@@ -129,64 +128,4 @@ fn wedge_hint(record: &Record, state: ProcessorState) -> String {
             "after a recovery that failed the kernel takes the processor for powered: unbind and bind the driver of {device}"
         ),
     }
-}
-
-/// The processor was in use although its lock was to be had: who uses it or left it so, and how to free it.
-fn busy(
-    context: &Context,
-    container: &Container,
-    record: &Record,
-    processor: Option<&Processor>,
-    state: ProcessorState,
-) -> Error {
-    let firmware = processor.and_then(|processor| firmware_name(&processor.path).ok()).unwrap_or_default();
-    // A lesser user's lock kept its owner from holding one.
-    if let Some(pid) = proxy::proxy_with(&firmware) {
-        return owned(record, container, pid);
-    }
-    if let Some(other) = left_by(context, &firmware) {
-        return problem(
-            record,
-            format!("it is {state}, with the firmware of container {other}, whose proxy has ended"),
-            Some(format!("remoteproc-runtime delete {other} stops it")),
-        );
-    }
-    let path = processor.map_or(&record.processor.device, |processor| &processor.path).join("state");
-    let path = path.display();
-    problem(
-        record,
-        format!("it is {state}, and was booted by something else than this runtime (firmware {firmware:?})"),
-        Some(match state {
-            // The kernel stops only what it has attached to.
-            ProcessorState::Detached => format!("to free it: echo start > {path}, then echo stop > {path}"),
-            _ => format!("to free it: echo stop > {path}"),
-        }),
-    )
-}
-
-fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
-    context.store.ids().ok()?.into_iter().find(|id| {
-        let record = context.store.open(id).ok().and_then(|container| container.record().ok().flatten());
-        record.is_some_and(|record| record.firmware.file_name().is_some_and(|name| name == firmware))
-    })
-}
-
-fn owned(record: &Record, container: &Container, pid: i32) -> Error {
-    let (who, hint) = match owner_of(pid) {
-        Owner::Container { id, root } => {
-            let elsewhere = Some(root.as_path()) != container.path.parent();
-            let option = if elsewhere { format!("--root {} ", root.display()) } else { String::new() };
-            let place = if elsewhere { format!(" of {}", root.display()) } else { String::new() };
-            (format!("container {id}{place}"), format!("remoteproc-runtime {option}kill {id} stops it"))
-        }
-        Owner::Other(_) if pid == 0 => {
-            ("a process outside this pid namespace".to_owned(), "see /proc/locks on the host".to_owned())
-        }
-        Owner::Other(comm) => (format!("process {comm}"), format!("end process {pid}, which holds its lock")),
-    };
-    problem(
-        record,
-        format!("it is owned by {who} (pid {pid}): one container runs on a processor at a time"),
-        Some(hint),
-    )
 }

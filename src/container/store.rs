@@ -77,6 +77,11 @@ impl Store {
         Ok(Self { root })
     }
 
+    /// The directory, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Makes and locks the directory of a new container; one that a killed create left is taken over, with `clear`
     /// called first to undo what that create had done.
     ///

@@ -1,0 +1,88 @@
+//! Who has a processor that is to be started, in words, and how to free it.
+
+use std::path::Path;
+
+use super::Context;
+use crate::container::{Container, ContainerId, Record, Store};
+use crate::error::Error;
+use crate::proxy::{self, Owner, owner_of};
+use crate::remoteproc::{Processor, ProcessorState, firmware_name};
+
+/// The processor was in use although its lock was to be had: who uses it or left it so.
+pub fn in_use(
+    context: &Context,
+    container: &Container,
+    record: &Record,
+    processor: Option<&Processor>,
+    state: ProcessorState,
+) -> Error {
+    let firmware = processor.and_then(|processor| firmware_name(&processor.path).ok()).unwrap_or_default();
+    // A lesser user's lock kept its owner from holding one.
+    if let Some(pid) = proxy::proxy_with(&firmware) {
+        return owned(record, container, pid);
+    }
+    if let Some(other) = left_by(context, &firmware) {
+        let delete = command(container.path.parent(), &format!("delete {other}"));
+        return processor_error(
+            record,
+            format!("it is {state}, with the firmware of container {other}, whose proxy has ended"),
+            Some(format!("{delete} stops it")),
+        );
+    }
+    let path = processor.map_or(&record.processor.device, |processor| &processor.path).join("state");
+    let path = path.display();
+    processor_error(
+        record,
+        format!("it is {state}, and was booted by something else than this runtime (firmware {firmware:?})"),
+        Some(match state {
+            // The kernel stops only what it has attached to.
+            ProcessorState::Detached => format!("to free it: echo start > {path}, then echo stop > {path}"),
+            _ => format!("to free it: echo stop > {path}"),
+        }),
+    )
+}
+
+/// Process `pid` owns the processor.
+pub fn owned(record: &Record, container: &Container, pid: i32) -> Error {
+    let (who, hint) = match owner_of(pid) {
+        Owner::Container { id, root } => {
+            let elsewhere = Some(root.as_path()) != container.path.parent();
+            let place = if elsewhere { format!(" of {}", root.display()) } else { String::new() };
+            (
+                format!("container {id}{place}"),
+                format!("{} stops it", command(Some(&root), &format!("kill {id}"))),
+            )
+        }
+        Owner::Other(_) if pid == 0 => {
+            ("a process outside this pid namespace".to_owned(), "see /proc/locks on the host".to_owned())
+        }
+        Owner::Other(comm) => (format!("process {comm}"), format!("end process {pid}, which holds its lock")),
+    };
+    processor_error(
+        record,
+        format!("it is owned by {who} (pid {pid}): one container runs on a processor at a time"),
+        Some(hint),
+    )
+}
+
+/// What is wrong with the processor of a container.
+pub fn processor_error(record: &Record, problem: String, hint: Option<String>) -> Error {
+    Error::Processor { name: record.processor.name.clone(), problem, hint }
+}
+
+/// The container whose firmware this is.
+fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
+    context.store.ids().ok()?.into_iter().find(|id| {
+        let record = context.store.open(id).ok().and_then(|container| container.record().ok().flatten());
+        record.is_some_and(|record| record.firmware.file_name().is_some_and(|name| name == firmware))
+    })
+}
+
+/// A command line about a container of the state directory `root`: engines keep theirs elsewhere than a user's shell.
+fn command(root: Option<&Path>, words: &str) -> String {
+    let default = Store::new(None).ok();
+    match root.filter(|root| default.as_ref().is_none_or(|default| default.root() != *root)) {
+        Some(root) => format!("remoteproc-runtime --root {} {words}", root.display()),
+        None => format!("remoteproc-runtime {words}"),
+    }
+}
