@@ -57,6 +57,11 @@ impl Host {
         self.path("dev/kmsg")
     }
 
+    /// The character device of a processor, where the kernel has them (CONFIG_REMOTEPROC_CDEV).
+    pub fn remoteproc_device(&self, kernel_name: &str) -> PathBuf {
+        self.path("dev").join(kernel_name)
+    }
+
     /// The parameter that names a firmware directory of the integrator's (drivers/base/firmware_loader/main.c).
     pub fn firmware_class_path(&self) -> PathBuf {
         self.path("sys/module/firmware_class/parameters/path")

@@ -8,7 +8,8 @@ use super::answer::Answer;
 use super::args::ProxyArgs;
 use crate::host::Host;
 use crate::remoteproc::{
-    self, Attributes, BootFailure, Claim, Held, KernelLog, Processor, ProcessorState, Recovery, Refusal, Step,
+    self, Attributes, BootFailure, Claim, Held, KernelLog, Processor, ProcessorState, Recovery, Refusal,
+    ShutdownOnRelease, Step,
 };
 use crate::sys::clock::{Deadline, timespec};
 
@@ -22,6 +23,16 @@ pub(super) struct Running {
     pub(super) kernel_name: String<32>,
     pub(super) device_name: String<64>,
     pub(super) claim: Claim,
+    shutdown: Option<ShutdownOnRelease>,
+}
+
+impl Running {
+    /// The end of this process is no longer to stop the processor.
+    pub(super) fn let_go(&self) {
+        if let Some(shutdown) = &self.shutdown {
+            shutdown.disarm();
+        }
+    }
 }
 
 /// Claims the processor and boots our firmware on it.
@@ -36,15 +47,25 @@ pub(super) fn boot(args: &ProxyArgs) -> Result<Running, Answer> {
     })?;
     let attributes = Attributes::open(&processor.path).map_err(open)?;
     let log = KernelLog::from_now(&host);
-    match remoteproc::boot(&attributes, &args.firmware) {
-        Ok(()) => {}
-        Err(BootFailure::Busy(state)) => return Err(Answer::Busy(state)),
-        Err(BootFailure::Refused(refusal)) => return Err(Answer::Refused(refusal)),
-        Err(BootFailure::NotRunning(state)) => settle(&attributes, state)?,
+    let shutdown = match attributes.state() {
+        Ok(ProcessorState::Offline | ProcessorState::Crashed) => ShutdownOnRelease::arm(&host, &processor),
+        // It would stop what somebody else runs.
+        _ => None,
+    };
+    let booted = match remoteproc::boot(&attributes, &args.firmware) {
+        Ok(()) => Ok(()),
+        Err(BootFailure::Busy(state)) => Err(Answer::Busy(state)),
+        Err(BootFailure::Refused(refusal)) => Err(Answer::Refused(refusal)),
+        Err(BootFailure::NotRunning(state)) => settle(&attributes, state),
+    };
+    if let (Err(_), Some(shutdown)) = (&booted, &shutdown) {
+        shutdown.disarm();
     }
+    booted?;
     Ok(Running {
         attributes,
         log,
+        shutdown,
         // Names of the kernel, which are short; one that is cut only finds no messages in the log.
         kernel_name: cut(processor.kernel_name()),
         device_name: cut(processor.device_name()),

@@ -18,7 +18,7 @@ use super::boot::{Running, boot, cut};
 use super::reason::{EndReason, Reason, Told};
 use super::say::say;
 use super::setup::{STOP_SIGNALS, is_committed, set_up};
-use super::watch::{Verdict, Watch};
+use super::watch::{End, Verdict, Watch};
 use crate::container::{KILL_FIFO, Phase, START_FIFO};
 use crate::remoteproc::{self, KernelLog, RECORD, Record, Refusal};
 use crate::sys::clock::timespec;
@@ -92,6 +92,7 @@ fn watch(args: &ProxyArgs, running: &Running, queue: &SignalQueue, container: &O
         let woken = wait(queue, log, watch.next_look());
         while let Some(signal) = woken.by_signal.then(|| queue.next()).flatten() {
             if STOP_SIGNALS.contains(&signal) && stop(name, running, container) {
+                running.let_go();
                 return ASKED;
             }
         }
@@ -111,6 +112,10 @@ fn watch(args: &ProxyArgs, running: &Running, queue: &SignalQueue, container: &O
             }
             Verdict::End(end) => {
                 say(name, format_args!("ended: {}{}", EndReason(end), Told(&crash)));
+                // What cannot be seen any longer may still run.
+                if !matches!(end, End::Unreadable(_)) {
+                    running.let_go();
+                }
                 return FAILED;
             }
         }

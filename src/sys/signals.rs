@@ -1,8 +1,8 @@
 //! What the safe libraries do not offer: the signal mask, signals as a descriptor, closing what was inherited, a
-//! network namespace of one's own. The only module that may be `unsafe`.
+//! network namespace of one's own, the ioctl of a remoteproc device. The only module that may be `unsafe`.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, Result};
 
@@ -95,6 +95,17 @@ pub fn close_from(first: RawFd) -> Result<()> {
 pub fn leave_network() -> Result<()> {
     // SAFETY: CLONE_NEWNET changes only which network devices later calls see.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Has the kernel stop a processor when its character device is closed for the last time, or not
+/// (`RPROC_SET_SHUTDOWN_ON_RELEASE`, include/uapi/linux/remoteproc_cdev.h).
+pub fn set_shutdown_on_release(device: impl AsFd, on: bool) -> Result<()> {
+    // _IOW(0xB7, 1, __s32), which is the same number on all architectures that this program is built for.
+    const REQUEST: u32 = 0x4004_b701;
+    let value = i32::from(on);
+    let fd = device.as_fd().as_raw_fd();
+    // SAFETY: the request reads four bytes, which `value` has; a file that is no such device refuses it.
+    check(unsafe { libc::ioctl(fd, REQUEST as _, &raw const value) }).map(drop)
 }
 
 fn check(result: libc::c_int) -> Result<libc::c_int> {

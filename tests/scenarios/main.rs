@@ -8,6 +8,7 @@ mod harness;
 
 mod lifecycle;
 mod ownership;
+mod shutdown;
 mod start;
 mod stop;
 mod watch;

@@ -28,7 +28,9 @@ impl State {
                 KmsgMode::Off => "off",
                 KmsgMode::Denied => "denied",
             })),
-            File::Kmsg | File::Bind | File::Unbind | File::Reboot => Err(Errno::EINVAL),
+            File::Kmsg | File::CharacterDevice(_) | File::Bind | File::Unbind | File::Reboot => {
+                Err(Errno::EINVAL)
+            }
         }
     }
 
@@ -96,7 +98,14 @@ impl State {
 
 /// Whether a write to `file` may take its time, and so needs a thread of its own.
 pub(crate) fn is_slow(file: &File) -> bool {
-    matches!(file, File::Device(..) | File::Bind | File::Unbind | File::Control(_, Control::Plug))
+    matches!(
+        file,
+        File::Device(..)
+            | File::CharacterDevice(_)
+            | File::Bind
+            | File::Unbind
+            | File::Control(_, Control::Plug)
+    )
 }
 
 impl Machine {
@@ -114,6 +123,7 @@ impl Machine {
                 Ok(())
             }
             File::Device(id, attribute) => self.store_attribute(*id, *attribute, word, &text),
+            File::CharacterDevice(id) => self.write_state(*id, word),
             File::Bind => self.plug_by_name(word, |machine, slot| machine.lock().plug(slot, None)),
             File::Unbind => self.plug_by_name(word, Self::unplug),
             File::Control(slot, control) => self.store_control(*slot, *control, word, bytes),

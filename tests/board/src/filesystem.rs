@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
-    KernelConfig, LockOwner, OpenAccMode, OpenFlags, PollEvents, PollFlags, PollNotifier, RenameFlags,
-    ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyPoll,
-    ReplyWrite, Request, TimeOrNow, WriteFlags,
+    IoctlFlags, KernelConfig, LockOwner, OpenAccMode, OpenFlags, PollEvents, PollFlags, PollNotifier,
+    RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl,
+    ReplyOpen, ReplyPoll, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 
 use crate::content::is_slow;
@@ -301,10 +301,32 @@ impl Filesystem for BoardFilesystem {
         reply.ok();
     }
 
+    fn ioctl(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        _fh: FileHandle,
+        _flags: IoctlFlags,
+        cmd: u32,
+        in_data: &[u8],
+        _out_size: u32,
+        reply: ReplyIoctl,
+    ) {
+        let file = self.file(&self.machine.lock(), ino);
+        match file {
+            Ok(File::CharacterDevice(id)) => match self.machine.control_device(id, cmd, in_data) {
+                Ok(data) => reply.ioctl(0, &data),
+                Err(errno) => reply.error(errno),
+            },
+            Ok(_) => reply.error(Errno::ENOTTY),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
     fn release(
         &self,
         _req: &Request,
-        _ino: INodeNo,
+        ino: INodeNo,
         fh: FileHandle,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
@@ -313,6 +335,10 @@ impl Filesystem for BoardFilesystem {
     ) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).content.remove(&fh.0);
         self.machine.lock().readers.close(fh.0);
+        let file = self.file(&self.machine.lock(), ino);
+        if let Ok(File::CharacterDevice(id)) = file {
+            self.machine.release_device(id);
+        }
         reply.ok();
     }
 

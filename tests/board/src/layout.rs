@@ -8,6 +8,7 @@ const ATTRIBUTE_SIZE: u64 = 4096;
 
 const CLASS: &str = "sys/class/remoteproc";
 const DEBUG: &str = "sys/kernel/debug/remoteproc";
+const DEV: &str = "dev";
 
 /// Names at the top that lead into the backing directory.
 pub(crate) const BACKED: [&str; 6] = ["lib", "etc", "usr", "run", "var", "tmp"];
@@ -32,7 +33,6 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     let random = tree.directory(kernel, "random");
     tree.file(random, "boot_id", 0o444, 0, File::BootId);
 
-    tree.directory(ROOT, "dev");
     kmsg(tree, spec.kmsg);
     let board = tree.directory(ROOT, "board");
     tree.file(board, "reboot", 0o200, 0, File::Reboot);
@@ -45,7 +45,7 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
 
 /// Makes `dev/kmsg` appear or go.
 pub(crate) fn kmsg(tree: &mut Tree, mode: KmsgMode) {
-    let dev = tree.directory(ROOT, "dev");
+    let dev = tree.directory(ROOT, DEV);
     match mode {
         KmsgMode::Off => tree.remove(dev, "kmsg"),
         KmsgMode::On | KmsgMode::Denied if tree.child(dev, "kmsg").is_some() => {}
@@ -88,8 +88,18 @@ fn controls(tree: &mut Tree, slot: usize) {
 }
 
 /// Adds remoteproc`index` for the processor described by `spec`.
-pub(crate) fn plug(tree: &mut Tree, spec: &ProcessorSpec, index: u32, device: DeviceId) {
+pub(crate) fn plug(
+    tree: &mut Tree,
+    spec: &ProcessorSpec,
+    index: u32,
+    device: DeviceId,
+    character_device: bool,
+) {
     let name = format!("remoteproc{index}");
+    if character_device {
+        let dev = tree.directory(ROOT, DEV);
+        tree.file(dev, &name, 0o600, 0, File::CharacterDevice(device));
+    }
     let parent = tree.directory(ROOT, &platform_path(spec));
     let up = |levels: usize| "../".repeat(levels);
     let depth = spec.device.split('/').count() + 2;
@@ -134,7 +144,7 @@ pub(crate) fn plug(tree: &mut Tree, spec: &ProcessorSpec, index: u32, device: De
 /// Takes remoteproc`index` away again.
 pub(crate) fn unplug(tree: &mut Tree, spec: &ProcessorSpec, index: u32) {
     let name = format!("remoteproc{index}");
-    for directory in [CLASS, DEBUG] {
+    for directory in [CLASS, DEBUG, DEV] {
         let directory = tree.directory(ROOT, directory);
         tree.remove(directory, &name);
     }

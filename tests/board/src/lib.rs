@@ -5,6 +5,7 @@
 //! are made by writing to files below `board/`. See README.md for all of them.
 
 mod board;
+mod character_device;
 mod content;
 mod elf;
 mod errno;

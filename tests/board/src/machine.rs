@@ -46,6 +46,8 @@ pub(crate) struct Device {
     /// The N of remoteprocN.
     pub(crate) index: u32,
     pub(crate) processor: Processor,
+    /// Whether it stops when a holder of its character device lets go (drivers/remoteproc/remoteproc_cdev.c).
+    pub(crate) stops_on_release: bool,
     /// The kernel's mutex of this device: one operation at a time.
     pub(crate) mutex: Arc<Mutex<()>>,
 }
@@ -70,6 +72,7 @@ pub(crate) struct State {
     pub(crate) boot_id: String,
     /// The board is being taken down: nobody waits any longer.
     pub(crate) closing: bool,
+    character_devices: bool,
     last_device: u64,
 }
 
@@ -98,6 +101,7 @@ impl Machine {
             osrelease: spec.osrelease,
             boot_id: new_boot_id(),
             closing: false,
+            character_devices: spec.character_devices,
             last_device: 0,
         };
         state.plug_all();
@@ -169,9 +173,10 @@ impl State {
         self.last_device += 1;
         let id = DeviceId(self.last_device);
         let spec = &self.slots[slot].spec;
-        layout::plug(&mut self.tree, spec, index, id);
+        layout::plug(&mut self.tree, spec, index, id, self.character_devices);
         let processor = Processor::new(spec);
-        self.slots[slot].device = Some(Device { id, index, processor, mutex: Arc::default() });
+        self.slots[slot].device =
+            Some(Device { id, index, processor, stops_on_release: false, mutex: Arc::default() });
         self.publish(slot);
         Ok(())
     }

@@ -178,6 +178,7 @@ pub struct BoardSpec {
     pub(crate) osrelease: String,
     pub(crate) path_keeps_newline: bool,
     pub(crate) kmsg: KmsgMode,
+    pub(crate) character_devices: bool,
     pub(crate) processors: Vec<ProcessorSpec>,
 }
 
@@ -190,6 +191,7 @@ impl BoardSpec {
             osrelease: "6.12.0-simulated".into(),
             path_keeps_newline: false,
             kmsg: KmsgMode::On,
+            character_devices: false,
             processors: Vec::new(),
         }
     }
@@ -257,6 +259,13 @@ impl BoardSpec {
     #[must_use]
     pub fn path_keeps_newline(mut self, keeps: bool) -> Self {
         self.path_keeps_newline = keeps;
+        self
+    }
+
+    /// Whether processors have a `/dev/remoteprocN` (CONFIG_REMOTEPROC_CDEV, which distributions leave out).
+    #[must_use]
+    pub fn character_devices(mut self, exist: bool) -> Self {
+        self.character_devices = exist;
         self
     }
 

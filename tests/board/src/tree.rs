@@ -25,6 +25,8 @@ pub(crate) enum File {
     Kmsg,
     /// A file of a remoteproc device.
     Device(DeviceId, Attribute),
+    /// `/dev/remoteprocN`.
+    CharacterDevice(DeviceId),
     /// A driver's `unbind`: the slots it serves are found by the written name.
     Unbind,
     /// A driver's `bind`.

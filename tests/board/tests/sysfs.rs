@@ -342,3 +342,22 @@ fn concurrent_starts_all_succeed_and_count() {
     }
     assert_eq!(bench.control("refcount").word(), "4");
 }
+
+#[test]
+fn a_character_device_is_there_on_demand_and_takes_the_words_of_state() {
+    let bench = Bench::stm32mp15();
+    assert!(!bench.path("dev/remoteproc0").path().exists());
+
+    let bench = Bench::new(BoardSpec::stm32mp15().character_devices(true));
+    bench.install("fw.elf", &firmware().build());
+    bench.m4("firmware").write("fw.elf").unwrap();
+    let device = bench.path("dev/remoteproc0");
+    assert_eq!(fs::metadata(device.path()).unwrap().mode() & 0o7777, 0o600);
+    device.write("start").unwrap();
+    assert_eq!(bench.m4("state").read().unwrap(), "running\n", "a close alone does not stop it");
+    assert_eq!(errno(device.write("detach")), libc::EINVAL);
+    device.write("stop").unwrap();
+    assert_eq!(bench.m4("state").read().unwrap(), "offline\n");
+    bench.path("board/remoteproc0/plug").write("out").unwrap();
+    assert!(!device.path().exists());
+}

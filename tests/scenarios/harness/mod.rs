@@ -9,7 +9,7 @@ mod scene;
 pub use bundle::Bundle;
 pub use command::{Outcome, binary};
 pub use machine::{BLINK, Machine};
-pub use process::{Companion, exit_code, is_alive, wait_for_end};
+pub use process::{A_WHILE, Companion, exit_code, is_alive, wait_for_end};
 pub use scene::{Resident, at_once, lock, processors, send, timed};
 
 use std::time::{Duration, Instant};
