@@ -71,6 +71,8 @@ pub fn run(context: &Context, args: &Create) -> Result<()> {
 /// Creates the container; its proxy is a child of the caller's.
 pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
     let Context { host, store } = context;
+    // Whatever the caller's is: what is made here is for its owner to enter, and for engines to read.
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let id = ContainerId::new(wish.id)?;
     let bundle = Bundle::load(wish.bundle)?;
     warn_of_what_is_ignored(&bundle);

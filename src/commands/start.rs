@@ -70,7 +70,11 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
             }
             Ok(())
         }
-        Heard::Answer(answer) => Err(explain(context, &container, &record, answer, log)),
+        Heard::Answer(answer) => {
+            // It ends with its answer: when we fail, the container is stopped.
+            proxy.wait_until(deadline).map_err(|e| Error::io("wait on", &fifo, e))?;
+            Err(explain(context, &container, &record, answer, log))
+        }
         Heard::Ended => Err(processor_error(
             &record,
             "the proxy ended before it had booted the processor".to_owned(),

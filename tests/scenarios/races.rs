@@ -130,7 +130,8 @@ fn of_containers_started_at_once_on_one_processor_one_runs_and_the_others_name_i
             let outcomes = at_once(&machine, &starts);
             let winner = ids[outcomes.iter().position(|outcome| outcome.code == 0).expect("a winner")];
             let owner = format!("processor m4: it is owned by container {winner} ");
-            let hint = format!("hint: remoteproc-runtime kill {winner} stops it");
+            let root = machine.state_root().display();
+            let hint = format!("hint: remoteproc-runtime --root {root} kill {winner} stops it");
             let index = one_won(outcomes, &[&owner, &hint]);
             for (id, pid) in ids.iter().zip(&pids).filter(|(id, _)| **id != winner) {
                 assert_eq!((machine.status(id).as_str(), exit_code(*pid)), ("stopped", 1));
