@@ -1,12 +1,15 @@
 //! list: the containers of the state directory, as runc prints them.
 
+use std::path::PathBuf;
+
 use argh::{FromArgValue, FromArgs};
 use oci_spec::runtime::State;
 use serde_json::{Value, json};
 
-use super::{Context, print, state};
+use super::state::{self, Sight};
+use super::{Context, print};
 use crate::container::{ContainerId, Record};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::Host;
 
 /// list the containers of the state directory
@@ -43,7 +46,8 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
         print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>());
         return Ok(());
     }
-    let entries: Vec<Entry> = ids.into_iter().filter_map(|id| look(context, id)).collect();
+    let mut sights = Sights::default();
+    let entries: Vec<Entry> = ids.into_iter().filter_map(|id| look(context, id, &mut sights)).collect();
     match args.format {
         ListFormat::Table => print(&table(context, &entries)),
         ListFormat::Json => print(&format!(
@@ -54,19 +58,42 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
     Ok(())
 }
 
+/// Each machine is looked at once, not once a container; nearly always there is one.
+#[derive(Default)]
+struct Sights(Vec<(PathBuf, Sight)>);
+
+impl Sights {
+    fn of(&mut self, record: &Record) -> Result<&Sight> {
+        let known = self.0.iter().position(|(root, _)| *root == record.host_root);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                self.0.push((record.host_root.clone(), Sight::of(&record.host())?));
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[index].1)
+    }
+}
+
 /// What can be told; `None` for a container deleted meanwhile.
-fn look(context: &Context, id: ContainerId) -> Option<Entry> {
+fn look(context: &Context, id: ContainerId, sights: &mut Sights) -> Option<Entry> {
     let container = context.store.open(&id).ok()?;
     let known = match container.record() {
-        Ok(Some(record)) => state::document(&record).map(|state| (state, record)).map_err(|_| "unknown"),
+        Ok(Some(record)) => match sights.of(&record) {
+            Ok(sight) => Ok((state::document(&record, sight), record)),
+            Err(error) => unknown(&id, &error),
+        },
         Ok(None) if container.is_being_created() => Err("creating"),
         Ok(None) => Err("unknown"),
-        Err(error) => {
-            log::warn!("container {id}: {error}");
-            Err("unknown")
-        }
+        Err(error) => unknown(&id, &error),
     };
     Some(Entry { id, known })
+}
+
+fn unknown<T>(id: &ContainerId, error: &Error) -> Result<T, &'static str> {
+    log::warn!("container {id}: {error}");
+    Err("unknown")
 }
 
 fn table(context: &Context, entries: &[Entry]) -> String {

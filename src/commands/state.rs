@@ -30,7 +30,7 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let container = context.store.open(&id)?;
     let state = match container.record()? {
-        Some(record) => document(&record)?,
+        Some(record) => document(&record, &Sight::of(&record.host())?),
         None if container.is_being_created() => creating(&id),
         None => return Err(Error::DoesNotExist),
     };
@@ -41,18 +41,35 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     Ok(())
 }
 
+/// What a machine shows at one moment, looked at once for however many containers.
+#[derive(Debug)]
+pub struct Sight {
+    boot_id: String,
+    processors: Vec<Processor>,
+}
+
+impl Sight {
+    /// Looks.
+    ///
+    /// # Errors
+    /// When the boot id cannot be read.
+    pub fn of(host: &Host) -> Result<Self> {
+        // Without sysfs a container has no device for now, and still a status.
+        Ok(Self { boot_id: host.boot_id()?, processors: Processor::list(host).unwrap_or_default() })
+    }
+}
+
 /// The state document of a recorded container.
-pub fn document(record: &Record) -> Result<runtime::State> {
-    let host = record.host();
-    let status = Status::of(&host, &record.proxy)?;
+pub fn document(record: &Record, sight: &Sight) -> runtime::State {
+    let status = Status::in_boot(&sight.boot_id, &record.proxy);
     let mut state = runtime::State::default();
     state.set_version(OCI_VERSION.to_owned());
     state.set_id(record.id.clone());
     state.set_status(status.into());
     state.set_pid(matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid));
     state.set_bundle(record.bundle.clone());
-    state.set_annotations(Some(annotations(&host, record)));
-    Ok(state)
+    state.set_annotations(Some(annotations(record, sight)));
+    state
 }
 
 fn creating(id: &ContainerId) -> runtime::State {
@@ -63,10 +80,11 @@ fn creating(id: &ContainerId) -> runtime::State {
     state
 }
 
-fn annotations(host: &Host, record: &Record) -> HashMap<String, String> {
+fn annotations(record: &Record, sight: &Sight) -> HashMap<String, String> {
     let mut annotations: HashMap<String, String> = record.annotations.clone().into_iter().collect();
     // Under whatever number it has now: another processor may have the one it had at create.
-    if let Ok(Some(processor)) = Processor::of(host, &record.processor) {
+    let now = sight.processors.iter().find(|processor| processor.identity == record.processor);
+    if let Some(processor) = now {
         annotations.insert(RESOLVED_PATH.to_owned(), processor.path.display().to_string());
     }
     annotations.insert(FIRMWARE.to_owned(), record.firmware.display().to_string());

@@ -37,11 +37,16 @@ impl Status {
     /// # Errors
     /// When the boot id cannot be read.
     pub fn of(host: &Host, proxy: &ProxyProcess) -> Result<Self> {
+        Ok(Self::in_boot(&host.boot_id()?, proxy))
+    }
+
+    /// The same, in a boot whose id is known.
+    pub fn in_boot(boot_id: &str, proxy: &ProxyProcess) -> Self {
         // Start times begin anew with each boot.
-        if host.boot_id()? != proxy.boot_id {
-            return Ok(Self::Stopped);
+        if boot_id != proxy.boot_id {
+            return Self::Stopped;
         }
-        Ok(match process::observe(proxy.pid) {
+        match process::observe(proxy.pid) {
             Some(seen) if seen.start_time == proxy.start_time && seen.is_alive() => {
                 match Phase::of(&seen.comm) {
                     Some(Phase::Running | Phase::Stopping) => Self::Running,
@@ -49,7 +54,7 @@ impl Status {
                 }
             }
             _ => Self::Stopped,
-        })
+        }
     }
 }
 
