@@ -145,7 +145,7 @@ fn still(processor: &Identity, problem: &str) -> Error {
     Error::Processor {
         name: processor.name.clone(),
         problem: problem.to_owned(),
-        hint: Some("the proxy stops the processor once its driver answers; state tells when".to_owned()),
+        hint: Some("the processor stops once its driver answers; state tells when".to_owned()),
     }
 }
 

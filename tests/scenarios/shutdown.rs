@@ -48,7 +48,7 @@ fn the_processor_stops_with_a_proxy_that_is_killed_while_it_boots() {
     let resident = machine.created_resident("x");
     std::thread::scope(|scope| {
         let start = scope.spawn(|| machine.run(&["start", "x"]));
-        machine.await_booting("x");
+        machine.await_phase("x", "starting");
         resident.signal("KILL");
         start.join().unwrap().refused(&["the proxy ended before it had booted the processor"]);
     });

@@ -196,7 +196,7 @@ fn while_a_start_waits_for_its_driver_the_other_verbs_answer() {
     std::thread::scope(|scope| {
         let hang = machine.hang(0, "start-hangs");
         let start = scope.spawn(|| machine.run(&["start", "x"]));
-        machine.await_booting("x");
+        machine.await_phase("x", "starting");
         let (_, took) = timed(|| {
             assert_eq!(machine.status("x"), "created", "it does not run yet");
             assert!(machine.run(&["list"]).ok().contains('x'));
@@ -233,7 +233,7 @@ fn a_kill_during_a_slow_start_stops_what_it_started() {
     let resident = machine.created_resident("x");
     std::thread::scope(|scope| {
         let start = scope.spawn(|| machine.run(&["start", "x"]));
-        machine.await_booting("x");
+        machine.await_phase("x", "starting");
         machine.run(&["kill", "x"]).ok();
         assert_eq!((machine.status("x").as_str(), machine.processor().as_str()), ("stopped", "offline"));
         assert_eq!(resident.ends(), 0);

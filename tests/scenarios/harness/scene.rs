@@ -120,13 +120,13 @@ impl Machine {
         Hang { machine: self, number, fault }
     }
 
-    /// Waits until a container's proxy is at its start.
+    /// Waits until a container's proxy is `starting` or `stopping` its processor.
     #[track_caller]
-    pub fn await_booting(&self, id: &str) {
+    pub fn await_phase(&self, id: &str, phase: &str) {
         let name = format!("/proc/{}/comm", self.pid(id));
-        // The name that proxies show in ps, as docs say; the kernel tells of a pending start nowhere.
-        eventually(&format!("{id} is starting"), || {
-            std::fs::read_to_string(&name).is_ok_and(|name| name.trim_end() == "rproc:starting")
+        // The name that proxies show in ps, as docs say; the kernel tells of a pending start or stop nowhere.
+        eventually(&format!("{id} is {phase}"), || {
+            std::fs::read_to_string(&name).is_ok_and(|name| name.trim_end() == format!("rproc:{phase}"))
         });
     }
 
