@@ -6,11 +6,13 @@
 
 mod harness;
 
+mod delete;
 mod lifecycle;
 mod ownership;
 mod shutdown;
 mod start;
 mod stop;
+mod truth;
 mod watch;
 
 mod config;
