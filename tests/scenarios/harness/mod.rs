@@ -10,7 +10,7 @@ pub use bundle::Bundle;
 pub use command::{Outcome, binary};
 pub use machine::{BLINK, Machine};
 pub use process::{A_WHILE, Companion, exit_code, is_alive, wait_for_end};
-pub use scene::{Resident, at_once, lock, processors, send, timed};
+pub use scene::{Resident, at_once, processors, timed};
 
 use std::time::{Duration, Instant};
 
