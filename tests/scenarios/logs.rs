@@ -19,7 +19,7 @@ fn log_file(machine: &Machine) -> PathBuf {
 
 /// The lines of a JSON log.
 #[track_caller]
-fn objects(log: &Path) -> Vec<Value> {
+pub fn objects(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "an unfinished line: {text}");
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
@@ -27,7 +27,7 @@ fn objects(log: &Path) -> Vec<Value> {
 
 /// The message of a log that has one line, of level error.
 #[track_caller]
-fn only_error(log: &Path) -> String {
+pub fn only_error(log: &Path) -> String {
     let lines = objects(log);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["level"], "error");
