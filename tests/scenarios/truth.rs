@@ -126,7 +126,11 @@ fn a_stale_record_never_hits_the_process_that_has_its_pid_now() {
         resident.signal("KILL");
         assert_eq!(resident.ends(), 137);
         let (mut companion, pid) = innocent();
-        machine.edit_record("x", |record| record["proxy"]["pid"] = pid.into());
+        machine.edit_record("x", |record| {
+            record["proxy"]["pid"] = pid.into();
+            // Clock ticks are long: here both may have started in the same one.
+            record["proxy"]["startTime"] = 1.into();
+        });
         let state = machine.state("x");
         assert_eq!((&state["status"], state.get("pid")), (&"stopped".into(), None));
         machine.run(&["ps", "x"]).refused(&["container not running"]);
