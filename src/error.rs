@@ -209,6 +209,19 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Control characters escaped: paths and names come from outside, and must neither look like lines of ours nor speak to
+/// the terminal.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

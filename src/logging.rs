@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use log::{Level, LevelFilter, Record};
 use rustix::fs::{Mode, OFlags};
 
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::sys::clock;
 
 /// How and where to log, from the global options.
@@ -103,19 +103,6 @@ pub fn failure(error: &Error) {
     if let Some(hint) = error.hint() {
         let _ = writeln!(stderr, "hint: {}", one_line(&hint));
     }
-}
-
-/// Control characters escaped: paths and names come from outside, and must neither look like lines of ours nor speak to
-/// the terminal.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => line.extend(c.escape_default()),
-            false => line.push(c),
-        }
-    }
-    line
 }
 
 /// One line in one write, so that lines of several processes do not mix in a file opened for appending.

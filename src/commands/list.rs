@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::state::{self, Sight};
 use super::{Context, print};
 use crate::container::{ContainerId, Record};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use crate::host::Host;
 
 /// list the containers of the state directory
@@ -104,7 +104,7 @@ fn table(context: &Context, entries: &[Entry]) -> String {
             entry.id.to_string(),
             state.pid().unwrap_or(0).to_string(),
             state.status().to_string(),
-            record.bundle.display().to_string(),
+            one_line(&record.bundle.display().to_string()),
             record.created.clone(),
             owner(&context.host, record.owner),
         ],

@@ -60,6 +60,16 @@ fn an_owner_is_called_as_the_machine_calls_him() {
 }
 
 #[test]
+fn a_path_does_not_speak_to_the_terminal() {
+    let machine = Machine::stm32mp15();
+    let bundle = machine.bundle("a\u{1b}[2Jb\nc", "m4");
+    machine.create("x", &bundle).ok();
+    let table = machine.run(&["list"]).ok();
+    assert!(table.contains("a\\u{1b}[2Jb\\nc"), "{table}");
+    assert_eq!(table.lines().count(), 2);
+}
+
+#[test]
 fn columns_are_aligned() {
     let machine = Machine::stm32mp15();
     machine.created("a-container-with-a-long-name");

@@ -102,12 +102,12 @@ fn kill_ends_the_proxy_and_then_stops_what_it_left() {
 #[test]
 fn kill_leaves_a_crashed_processor_with_its_evidence() {
     let machine = Machine::stm32mp15();
-    machine.fault(0, "recovery-delay-ms", "60000");
+    machine.set(0, "recovery", "disabled");
     let resident = machine.running_resident("x");
+    // So that it does not see the crash, and is still there to be killed.
+    resident.signal("STOP");
     machine.crash(0);
     machine.await_processor(0, "crashed");
-    machine.set(0, "recovery", "disabled");
-    resident.signal("STOP");
     machine.run(&["kill", "x", "KILL"]).ok();
     assert_eq!((resident.ends(), machine.processor().as_str()), (137, "crashed"));
 }
