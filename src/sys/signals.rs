@@ -49,9 +49,13 @@ impl AsFd for SignalQueue {
 /// Blocks every signal that can be blocked: a write to sysfs must not be cut short (the kernel takes an interruptible
 /// lock, drivers/remoteproc/remoteproc_core.c).
 pub fn block_all() -> Result<()> {
-    let mut set = empty_set();
-    // SAFETY: `set` is a valid place for a signal set.
-    check(unsafe { libc::sigfillset(&raw mut set) })?;
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // Not sigfillset(3): musl's leaves out the signals 32 to 34, which would then end the process.
+    // SAFETY: a signal set is an array of words, each bit a signal: all ones is a valid one.
+    let set = unsafe {
+        std::ptr::write_bytes(set.as_mut_ptr(), 0xff, 1);
+        set.assume_init()
+    };
     block(&set)
 }
 
