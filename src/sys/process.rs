@@ -76,7 +76,8 @@ impl Process {
         let Some(raw) = Pid::from_raw(pid) else { return Ok(None) };
         let fd = match rustix::process::pidfd_open(raw, PidfdFlags::empty()) {
             Ok(fd) => fd,
-            Err(Errno::SRCH) => return Ok(None),
+            // EINVAL: its process was reaped while the kernel looked (kernel/pid.c, `pidfd_prepare`).
+            Err(Errno::SRCH | Errno::INVAL) => return Ok(None),
             Err(errno) => return Err(errno),
         };
         // Looked at after the descriptor was had: if the start time is right now, the descriptor is right for good.
