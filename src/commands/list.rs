@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::state::{self, Sight};
 use super::{Context, print};
-use crate::container::{ContainerId, Record};
+use crate::container::{ContainerId, Record, Seen};
 use crate::error::{Error, Result, one_line};
 use crate::host::Host;
 
@@ -79,13 +79,14 @@ impl Sights {
 /// What can be told; `None` for a container deleted meanwhile.
 fn look(context: &Context, id: ContainerId, sights: &mut Sights) -> Option<Entry> {
     let container = context.store.open(&id).ok()?;
-    let known = match container.record() {
-        Ok(Some(record)) => match sights.of(&record) {
-            Ok(sight) => Ok((state::document(&record, sight), record)),
+    let known = match container.look() {
+        Ok(Seen::Recorded(record)) => match sights.of(&record) {
+            Ok(sight) => Ok((state::document(&record, sight), *record)),
             Err(error) => unknown(&id, &error),
         },
-        Ok(None) if container.is_being_created() => Err("creating"),
-        Ok(None) => Err("unknown"),
+        Ok(Seen::BeingCreated) => Err("creating"),
+        Ok(Seen::Remains) => Err("unknown"),
+        Err(Error::DoesNotExist) => return None,
         Err(error) => unknown(&id, &error),
     };
     Some(Entry { id, known })

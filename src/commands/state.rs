@@ -7,7 +7,7 @@ use oci_spec::runtime;
 
 use super::{Context, print};
 use crate::bundle::OCI_VERSION;
-use crate::container::{ContainerId, Record, Status};
+use crate::container::{ContainerId, Record, Seen, Status};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::Processor;
@@ -29,10 +29,10 @@ const FIRMWARE: &str = "remoteproc.firmware";
 pub fn run(context: &Context, args: &State) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let container = context.store.open(&id)?;
-    let state = match container.record()? {
-        Some(record) => document(&record, &Sight::of(&record.host())?),
-        None if container.is_being_created() => creating(&id),
-        None => return Err(Error::DoesNotExist),
+    let state = match container.look()? {
+        Seen::Recorded(record) => document(&record, &Sight::of(&record.host())?),
+        Seen::BeingCreated => creating(&id),
+        Seen::Remains => return Err(Error::DoesNotExist),
     };
     // Sorted keys: the same container reads the same every time.
     let value = serde_json::to_value(&state)

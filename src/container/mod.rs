@@ -8,4 +8,4 @@ mod store;
 pub use id::ContainerId;
 pub use record::{ProxyProcess, Record};
 pub use status::{Phase, Status};
-pub use store::{Container, KILL_FIFO, START_FIFO, Store, is_recorded};
+pub use store::{Container, KILL_FIFO, START_FIFO, Seen, Store, is_recorded};

@@ -38,6 +38,9 @@ const SHORT: Duration = Duration::from_secs(10);
 /// How long a new container's lock is waited for: `state` and `list` try it for an instant.
 const INSTANT: Duration = Duration::from_secs(1);
 
+/// How long whoever holds the lock of a container without a record has to finish: mostly a few system calls.
+const BRIEF: Duration = Duration::from_millis(200);
+
 /// How often a create looks again when deletes come in between.
 const TRIES: usize = 10;
 
@@ -45,6 +48,17 @@ const TRIES: usize = 10;
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+}
+
+/// What a directory in the state directory turned out to be.
+#[derive(Debug)]
+pub enum Seen {
+    /// A container.
+    Recorded(Box<Record>),
+    /// One that a create is still at work on.
+    BeingCreated,
+    /// What a killed create left.
+    Remains,
 }
 
 /// The directory of a container.
@@ -146,15 +160,15 @@ impl Store {
     /// at work; [`Error::Invalid`] for a damaged record.
     pub fn load(&self, id: &ContainerId, verb: &'static str) -> Result<(Container, Record)> {
         let container = self.open(id)?;
-        match container.record()? {
-            Some(record) => Ok((container, record)),
-            None if container.is_being_created() => Err(Error::WrongStatus {
+        match container.look()? {
+            Seen::Recorded(record) => Ok((container, *record)),
+            Seen::BeingCreated => Err(Error::WrongStatus {
                 verb,
                 status: "creating",
                 needs: "created",
                 hint: "wait for create to end".to_owned(),
             }),
-            None => Err(Error::DoesNotExist),
+            Seen::Remains => Err(Error::DoesNotExist),
         }
     }
 
@@ -206,11 +220,44 @@ impl Container {
     pub fn lock(&self, deadline: Deadline) -> Result<bool> {
         let locked =
             files::lock_until(&self.directory, deadline).map_err(|e| Error::io("lock", &self.path, e))?;
+        self.is_there()?;
+        Ok(locked)
+    }
+
+    /// The directory is still the one of this id.
+    fn is_there(&self) -> Result<()> {
         let held = rustix::fs::fstat(&self.directory).map_err(|e| Error::io("inspect", &self.path, e))?;
         match rustix::fs::stat(&self.path) {
-            Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(locked),
+            Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(()),
             _ => Err(Error::DoesNotExist),
         }
+    }
+
+    /// What this is. A create that is just about to be done, and a delete that has removed the record and not yet the
+    /// directory, are given a moment.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotExist`] when it was deleted meanwhile; [`Error::Invalid`] for a damaged record.
+    pub fn look(&self) -> Result<Seen> {
+        self.look_until(Deadline::after(BRIEF))
+    }
+
+    fn look_until(&self, deadline: Deadline) -> Result<Seen> {
+        if let Some(record) = self.record()? {
+            return Ok(Seen::Recorded(Box::new(record)));
+        }
+        // A descriptor of its own: the lock is let go at once.
+        let again = match files::open_directory(&self.path) {
+            Err(Errno::NOENT) => return Err(Error::DoesNotExist),
+            other => other.map_err(|e| Error::io("open", &self.path, e))?,
+        };
+        let finished = files::lock_until(&again, deadline).map_err(|e| Error::io("lock", &self.path, e))?;
+        self.is_there()?;
+        Ok(match self.record()? {
+            Some(record) => Seen::Recorded(Box::new(record)),
+            None if finished => Seen::Remains,
+            None => Seen::BeingCreated,
+        })
     }
 
     /// The record; `None` until create is done.
@@ -265,12 +312,6 @@ impl Container {
         Ok(())
     }
 
-    /// Whether a create holds the container's lock, while there is no record.
-    pub fn is_being_created(&self) -> bool {
-        files::open_directory(&self.path)
-            .is_ok_and(|again| files::try_lock(again).is_ok_and(|locked| !locked))
-    }
-
     /// Removes the container: the record first, so that what is left by a kill here is the remains of a create.
     ///
     /// # Errors
@@ -317,7 +358,7 @@ mod tests {
     fn an_id_is_taken_while_its_create_is_at_work_and_free_when_that_died() {
         let (_dir, store, id) = store();
         let first = store.create(&id, no_clear).unwrap();
-        assert!(first.is_being_created());
+        assert!(matches!(first.look(), Ok(Seen::BeingCreated)));
         assert!(matches!(store.create(&id, no_clear), Err(Error::AlreadyExists)));
         assert!(matches!(store.load(&id, "start"), Err(Error::WrongStatus { .. })));
         first.note_firmware(Path::new("/lib/firmware/half")).unwrap();
@@ -347,6 +388,23 @@ mod tests {
         drop(container);
         let _ = store.create(&id, no_clear).unwrap();
         assert!(matches!(waiting.lock(Deadline::after(SHORT)), Err(Error::DoesNotExist)));
+    }
+
+    #[test]
+    fn whoever_is_about_to_finish_is_not_taken_for_a_create() {
+        let (_dir, store, id) = store();
+        for deleted in [true, false] {
+            let container = store.create(&id, no_clear).unwrap();
+            let seen = store.open(&id).unwrap();
+            // Its lock is held and it has no record: as in the middle of a delete, and just before the end of a create.
+            let other = std::thread::spawn(move || match deleted {
+                true => container.remove().unwrap(),
+                false => std::fs::write(container.path.join(RECORD), "{").unwrap(),
+            });
+            let told = seen.look_until(Deadline::after(SHORT)).map(drop).unwrap_err().to_string();
+            other.join().unwrap();
+            assert!(told.contains(if deleted { "does not exist" } else { "is damaged" }), "{told}");
+        }
     }
 
     #[test]

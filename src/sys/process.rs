@@ -76,7 +76,7 @@ impl Process {
         let Some(raw) = Pid::from_raw(pid) else { return Ok(None) };
         let fd = match rustix::process::pidfd_open(raw, PidfdFlags::empty()) {
             Ok(fd) => fd,
-            // EINVAL: its process was reaped while the kernel looked (kernel/pid.c, `pidfd_prepare`).
+            // EINVAL: reaped while the kernel looked (kernel/fork.c, `pidfd_prepare`); newer kernels say ESRCH.
             Err(Errno::SRCH | Errno::INVAL) => return Ok(None),
             Err(errno) => return Err(errno),
         };

@@ -1,18 +1,6 @@
 //! delete: nothing is left, or what is left is said and can be deleted later.
 
-use std::time::Duration;
-
-use crate::harness::{BLINK, Machine, eventually, timed, wait_for_end};
-
-/// delete's limit, with room for a slow machine.
-const LIMIT: std::ops::Range<Duration> = Duration::from_secs(9)..Duration::from_secs(20);
-
-/// A firmware of somebody else's on remoteproc0, started past all verbs.
-fn run_something_else(machine: &Machine) {
-    std::fs::write(machine.firmware_directory().join("other.elf"), BLINK).unwrap();
-    machine.set(0, "firmware", "other.elf");
-    machine.set(0, "state", "start");
-}
+use crate::harness::{BLINK, KILL_LIMIT, Machine, eventually, timed, wait_for_end};
 
 #[test]
 fn only_a_stopped_container_is_deleted() {
@@ -110,7 +98,7 @@ fn a_processor_that_runs_something_else_is_left_alone_and_the_firmware_goes() {
     let machine = Machine::stm32mp15();
     machine.orphaned("x");
     machine.set(0, "state", "stop");
-    run_something_else(&machine);
+    machine.run_something_else();
     machine.run(&["delete", "x"]).ok();
     assert_eq!((machine.processor().as_str(), machine.state_entries().len()), ("running", 0));
     assert_eq!(machine.stored_firmware(), ["other.elf"]);
@@ -122,7 +110,7 @@ fn a_crash_of_something_else_is_left_with_its_evidence() {
     machine.created("x");
     machine.run(&["kill", "x"]).ok();
     machine.set(0, "recovery", "disabled");
-    run_something_else(&machine);
+    machine.run_something_else();
     machine.crash(0);
     machine.await_processor(0, "crashed");
     machine.run(&["delete", "x"]).ok();
@@ -168,7 +156,7 @@ fn a_stop_that_hangs_is_given_up_after_10_s_and_finished_by_a_later_delete() {
     let hang = machine.hang(0, "stop-hangs");
     let (outcome, took) = timed(|| machine.run(&["delete", "--force", "x"]));
     outcome.refused(&["container x: processor m4: ", "has not answered the stop in time", "hint: "]);
-    assert!(LIMIT.contains(&took), "{took:?}");
+    assert!(KILL_LIMIT.contains(&took), "{took:?}");
     assert_eq!((machine.status("x").as_str(), machine.stored_firmware().len()), ("stopped", 1));
     drop(hang);
     machine.await_processor(0, "offline");

@@ -413,6 +413,8 @@ fn the_stored_file_is_equal_and_readable_under_every_umask() {
         Outcome::of(shell, machine.scratch()).ok();
         let stored = machine.firmware_directory().join(&machine.stored_firmware()[0]);
         assert_eq!(std::fs::metadata(&stored).unwrap().mode() & 0o7777, 0o644, "umask {umask}");
+        let container = std::fs::metadata(machine.state_root().join("x")).unwrap();
+        assert_eq!(container.mode() & 0o7777, 0o700, "umask {umask}");
         assert!(std::fs::read(&stored).unwrap() == RPMSG);
         assert_eq!(machine.state("x")["annotations"]["remoteproc.firmware"], stored.to_str().unwrap());
         machine.run(&["delete", "--force", "x"]).ok();

@@ -2,7 +2,7 @@
 
 use simulated_board::BoardSpec;
 
-use crate::harness::{A_WHILE, BLINK, Machine};
+use crate::harness::{A_WHILE, Machine};
 
 fn with_device() -> Machine {
     Machine::simulated(BoardSpec::stm32mp15().character_devices(true))
@@ -14,17 +14,9 @@ fn look_at_device(machine: &Machine) {
     std::thread::sleep(A_WHILE);
 }
 
-/// Boots the processor past all verbs.
-fn boot_by_hand(machine: &Machine) {
-    std::fs::write(machine.firmware_directory().join("by-hand.elf"), BLINK).unwrap();
-    machine.set(0, "firmware", "by-hand.elf");
-    machine.set(0, "state", "start");
-    assert_eq!(machine.processor(), "running");
-}
-
 #[track_caller]
 fn assert_switched_off(machine: &Machine) {
-    boot_by_hand(machine);
+    machine.run_something_else();
     look_at_device(machine);
     assert_eq!(machine.processor(), "running", "the switch was left on");
 }

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use simulated_board::{BoardSpec, FirmwareBuilder};
 
-use crate::harness::{Machine, Outcome, at_once, is_alive, processors, timed};
-
-/// kill's and delete's limit, with room for a slow machine.
-const LIMIT: std::ops::Range<Duration> = Duration::from_secs(9)..Duration::from_secs(20);
+use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, processors, timed};
 
 /// Below that limit by far.
 const SOON: Duration = Duration::from_secs(8);
@@ -118,9 +115,7 @@ fn kill_does_not_stop_what_something_else_runs_by_now() {
     let resident = machine.running_resident("x");
     resident.signal("STOP");
     machine.set(0, "state", "stop");
-    std::fs::write(machine.firmware_directory().join("other.elf"), crate::harness::BLINK).unwrap();
-    machine.set(0, "firmware", "other.elf");
-    machine.set(0, "state", "start");
+    machine.run_something_else();
     machine.run(&["kill", "x", "KILL"]).ok();
     assert_eq!((resident.ends(), machine.processor().as_str()), (137, "running"));
     machine.run(&["delete", "x"]).ok();
@@ -285,7 +280,7 @@ fn while_a_stop_hangs_every_verb_answers_in_its_limit_with_the_truth() {
             Box::new(move || {
                 let (outcome, took): (Outcome, Duration) = timed(|| machine.run(args));
                 outcome.refused(words);
-                assert!(LIMIT.contains(&took), "{args:?}: {took:?}");
+                assert!(KILL_LIMIT.contains(&took), "{args:?}: {took:?}");
             })
         };
     let (_, took) = timed(|| {
@@ -301,7 +296,7 @@ fn while_a_stop_hangs_every_verb_answers_in_its_limit_with_the_truth() {
             pending(&["delete", "--force", "x"], &["until it does the proxy cannot be killed"]),
         ]);
     });
-    assert!(took < 2 * LIMIT.end, "{took:?}");
+    assert!(took < 2 * KILL_LIMIT.end, "{took:?}");
     let (_, took) = timed(|| {
         assert_eq!(machine.status("x"), "running", "the firmware may still run");
         machine.run(&["delete", "x"]).refused(&["cannot delete", "running"]);

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How long anything may take that needs no limit of its own: far longer than it does on a slow, busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long kill and delete try before they say what is pending, with room for a slow machine.
+pub const KILL_LIMIT: std::ops::Range<Duration> = Duration::from_secs(9)..Duration::from_secs(20);
+
 /// Waits until `what` holds. For what happens in another process and wakes nobody here.
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

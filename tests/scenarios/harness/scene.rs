@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use super::{Machine, Outcome, eventually, exit_code};
+use super::{BLINK, Machine, Outcome, eventually, exit_code};
 
 /// A container's proxy, and where it writes.
 #[derive(Debug)]
@@ -105,6 +105,15 @@ impl Machine {
         let resident = self.running_resident(id);
         resident.signal("KILL");
         assert_eq!((resident.ends(), self.status(id).as_str()), (137, "stopped"));
+    }
+
+    /// Somebody else's firmware, other.elf, is booted on remoteproc0 past all verbs.
+    #[track_caller]
+    pub fn run_something_else(&self) {
+        std::fs::write(self.firmware_directory().join("other.elf"), BLINK).unwrap();
+        self.set(0, "firmware", "other.elf");
+        self.set(0, "state", "start");
+        assert_eq!(self.processor(), "running");
     }
 
     /// Waits until remoteprocN is in a state.
