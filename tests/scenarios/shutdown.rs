@@ -2,7 +2,7 @@
 
 use simulated_board::BoardSpec;
 
-use crate::harness::{A_WHILE, Machine};
+use crate::harness::{A_WHILE, Machine, eventually};
 
 fn with_device() -> Machine {
     Machine::simulated(BoardSpec::stm32mp15().character_devices(true))
@@ -40,7 +40,7 @@ fn the_processor_stops_with_a_proxy_that_is_killed_while_it_boots() {
     let resident = machine.created_resident("x");
     std::thread::scope(|scope| {
         let start = scope.spawn(|| machine.run(&["start", "x"]));
-        machine.await_phase("x", "starting");
+        eventually("the driver starts it", || machine.kernel_log().contains("Booting fw image"));
         resident.signal("KILL");
         start.join().unwrap().refused(&["the proxy ended before it had booted the processor"]);
     });
