@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Machine, Outcome, eventually, processors, skipped_without_root, wait_for_end};
+use crate::harness::{Machine, Outcome, eventually, skipped_without_root, wait_for_end};
 
 /// Does what a hint says to do by hand: the words `echo WORD > PATH` in it, in order.
 fn follow(hint: &str) {
@@ -220,7 +220,7 @@ fn file_name(machine: &Machine, id: &str) -> String {
 
 #[test]
 fn a_device_that_returns_under_another_number_is_found_and_the_one_under_the_old_is_not_touched() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     machine.created("x");
     let path = |machine: &Machine| machine.state("x")["annotations"]["remoteproc.resolved-path"].clone();
     let class = machine.path("sys/class/remoteproc");
@@ -248,7 +248,7 @@ fn swap_numbers(machine: &Machine) {
 
 #[test]
 fn a_dead_proxys_firmware_is_stopped_under_another_number_and_nothing_else_is() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     machine.orphaned("x");
     let firmware = file_name(&machine, "x");
     swap_numbers(&machine);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_board::FirmwareBuilder;
 
-use crate::harness::{Machine, Outcome, eventually, processors, timed};
+use crate::harness::{Machine, Outcome, eventually, timed};
 
 /// Far below start's own limit of 60 s, and long for verbs that only look.
 const SOON: Duration = Duration::from_secs(5);
@@ -122,7 +122,7 @@ fn a_stored_firmware_that_was_removed_is_named_with_the_place_where_the_kernel_l
 
 #[test]
 fn at_most_five_of_the_kernels_lines_are_shown_and_only_of_this_processor_and_attempt() {
-    let machine = Machine::simulated(processors(&["m4", "r5"]));
+    let machine = Machine::with_two_processors();
     machine.write("dev/kmsg", "remoteproc remoteproc0: before the attempt");
     machine.fault(0, "start-error", "EIO");
     machine.fault(0, "start-delay-ms", "800");
@@ -191,7 +191,7 @@ fn a_start_that_the_kernel_accepts_without_effect_is_a_failure() {
 
 #[test]
 fn while_a_start_waits_for_its_driver_the_other_verbs_answer() {
-    let machine = Machine::simulated(processors(&["m4", "r5"]));
+    let machine = Machine::with_two_processors();
     machine.created("x");
     std::thread::scope(|scope| {
         let hang = machine.hang(0, "start-hangs");
@@ -203,7 +203,7 @@ fn while_a_start_waits_for_its_driver_the_other_verbs_answer() {
             machine.run(&["ps", "x"]).ok();
             machine.run(&["kill", "x", "0"]).ok();
             machine.run(&["delete", "x"]).refused(&["cannot delete", "created", "must be stopped"]);
-            machine.resident_on("y", "r5");
+            machine.resident_on("y", "other");
             machine.run(&["start", "y"]).ok();
             machine.run(&["delete", "--force", "y"]).ok();
         });

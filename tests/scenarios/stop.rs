@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_board::{BoardSpec, FirmwareBuilder};
 
-use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, processors, timed};
+use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, timed};
 
 /// Below that limit by far.
 const SOON: Duration = Duration::from_secs(8);
@@ -271,7 +271,7 @@ fn a_kill_beside_a_slow_one_waits_for_the_same_end() {
 /// What each verb says while a stop hangs in the driver, and that it says so in time.
 #[test]
 fn while_a_stop_hangs_every_verb_answers_in_its_limit_with_the_truth() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     let resident = machine.running_resident("x");
     let hang = machine.hang(0, "stop-hangs");
     let pending =

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use crate::harness::{A_WHILE, Machine, Resident, eventually, processors, timed};
+use crate::harness::{A_WHILE, Machine, Resident, eventually, timed};
 
 /// With the kernel's log, without it, and with one that may not be read.
 const LOGS: [&str; 3] = ["on", "off", "denied"];
@@ -230,7 +230,7 @@ fn a_kill_of_a_container_whose_device_vanished_succeeds() {
 
 #[test]
 fn what_happens_to_another_processor_is_none_of_its_business() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     let (x, y) = (machine.resident_on("x", "m4"), machine.resident_on("y", "other"));
     for id in ["x", "y"] {
         machine.run(&["start", id]).ok();

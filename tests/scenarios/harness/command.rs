@@ -7,6 +7,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::real;
+
 /// How a run of the binary ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -38,7 +40,9 @@ impl Outcome {
             .stderr(File::create(&log).unwrap())
             .status()
             .unwrap();
-        let text = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        let text = |path| {
+            real::in_scenarios_words(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
+        };
         Self { code: status.code().unwrap_or(-1), stdout: text(&stdout), stderr: text(&log), log }
     }
 

@@ -8,6 +8,8 @@ use simulated_board::{Board, BoardSpec};
 
 use super::bundle::Bundle;
 use super::command::{Outcome, binary};
+use super::real::{self, Real};
+use super::scene::processors;
 use super::{eventually, process};
 
 /// A real Cortex-M4 firmware with a resource table and a trace buffer.
@@ -19,17 +21,39 @@ pub struct Machine {
     host_root: PathBuf,
     state_root: PathBuf,
     board: Option<Board>,
+    real: Option<&'static Real>,
     directory: tempfile::TempDir,
 }
 
 impl Machine {
-    /// An STM32MP15 with its Cortex-M4 `m4`.
+    /// An STM32MP15 with its Cortex-M4 `m4`; or the real board, whose first processor stands for it.
     pub fn stm32mp15() -> Self {
-        Self::simulated(BoardSpec::stm32mp15())
+        real::chosen().map_or_else(|| Self::simulated(BoardSpec::stm32mp15()), Self::real)
     }
 
-    /// A simulated machine.
+    /// A machine with two processors that know nothing of each other, `m4` and `other`.
+    pub fn with_two_processors() -> Self {
+        match real::chosen() {
+            Some(board) if board.len() < 2 => real::skip("this board has one processor"),
+            Some(board) => Self::real(board),
+            None => Self::simulated(processors(&["m4", "other"])),
+        }
+    }
+
+    /// The machine that this process runs on.
+    fn real(board: &'static Real) -> Self {
+        process::adopt_orphans();
+        board.reset();
+        let directory = tempfile::tempdir().unwrap();
+        let (host_root, state_root) = ("/".into(), directory.path().join("state"));
+        Self { host_root, state_root, board: None, real: Some(board), directory }
+    }
+
+    /// A simulated machine, of which a real board has not the like.
     pub fn simulated(spec: BoardSpec) -> Self {
+        if real::chosen().is_some() {
+            real::skip("a board that only the simulation has");
+        }
         process::adopt_orphans();
         let directory = tempfile::tempdir().unwrap();
         let (host_root, files) = (directory.path().join("host"), directory.path().join("files"));
@@ -38,7 +62,13 @@ impl Machine {
         }
         let board = Board::mount(&host_root, &files, spec)
             .unwrap_or_else(|error| panic!("no simulated board: {error}"));
-        Self { host_root, state_root: directory.path().join("state"), board: Some(board), directory }
+        Self {
+            host_root,
+            state_root: directory.path().join("state"),
+            board: Some(board),
+            real: None,
+            directory,
+        }
     }
 
     /// A directory of the scenario's own.
@@ -76,9 +106,9 @@ impl Machine {
         Outcome::of(self.command(args), self.scratch())
     }
 
-    /// A bundle called `name` for `processor` with the firmware [`BLINK`].
+    /// A bundle called `name` for `processor` with the firmware [`BLINK`], or one that the real processor takes.
     pub fn bundle(&self, name: &str, processor: &str) -> Bundle {
-        self.bundle_of(name, processor, BLINK)
+        self.bundle_of(name, processor, &real::firmware())
     }
 
     /// A bundle with any firmware.
@@ -159,13 +189,21 @@ impl Machine {
 
     pub fn try_write(&self, path: &str, value: &str) -> std::io::Result<()> {
         use std::io::Write;
+        if self.real.is_some() && path.starts_with("board/") {
+            real::skip(&format!("only a simulated board has {path}"));
+        }
         std::fs::OpenOptions::new().write(true).open(self.path(path))?.write_all(value.as_bytes())
     }
 
     /// Sets a fault of the simulated board (see its README), for the N-th processor.
     #[track_caller]
     pub fn fault(&self, number: usize, name: &str, value: &str) {
-        self.write(&format!("board/remoteproc{number}/{name}"), value);
+        match (self.real, name, value) {
+            (Some(board), "plug", "out") => board.unbind(number),
+            (Some(board), "plug", "in") => board.bind(number),
+            (Some(_), _, _) => real::skip(&format!("no driver can be made to have {name} {value}")),
+            (None, _, _) => self.write(&format!("board/remoteproc{number}/{name}"), value),
+        }
     }
 
     /// Crashes remoteprocN, as the debugfs of a real kernel does.

@@ -4,13 +4,14 @@ mod bundle;
 mod command;
 mod machine;
 mod process;
+mod real;
 mod scene;
 
 pub use bundle::Bundle;
 pub use command::{Outcome, binary};
 pub use machine::{BLINK, Machine};
 pub use process::{A_WHILE, Companion, exit_code, is_alive, wait_for_end};
-pub use scene::{Resident, at_once, processors, timed};
+pub use scene::{Resident, at_once, timed};
 
 use std::time::{Duration, Instant};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use super::{BLINK, Machine, Outcome, eventually, exit_code};
+use super::{BLINK, Machine, Outcome, eventually, exit_code, real};
 
 /// A container's proxy, and where it writes.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Resident {
 impl Resident {
     /// What it has said on its standard error.
     pub fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        real::in_scenarios_words(std::fs::read_to_string(&self.log).unwrap())
     }
 
     /// Waits until it has said `words`.
