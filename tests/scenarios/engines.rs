@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{BLINK, Bundle, Machine, Outcome, exit_code};
+use crate::harness::{Bundle, Machine, Outcome, blink, exit_code};
 use crate::logs::{objects, only_error};
 
 /// What create makes of a config.
@@ -61,7 +61,7 @@ fn bundle(machine: &Machine, name: &str, config: &str) -> Bundle {
     std::fs::create_dir_all(&rootfs).unwrap();
     let mut config: Value = serde_json::from_str(config).unwrap();
     let firmware = config["process"]["args"][0].as_str().unwrap().trim_start_matches('/').to_owned();
-    std::fs::write(rootfs.join(firmware), BLINK).unwrap();
+    std::fs::write(rootfs.join(firmware), blink()).unwrap();
     config["root"]["path"] = json!(rootfs);
     if let Some(name) = config.pointer_mut("/annotations/remoteproc.name") {
         *name = json!("m4");

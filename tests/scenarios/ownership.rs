@@ -61,7 +61,7 @@ fn a_processor_with_a_running_container_is_refused_with_its_name_and_the_way_to_
     let root = machine.state_root().display();
     assert_eq!(outcome.hint(), format!("remoteproc-runtime --root {root} kill owner stops it"));
     assert_eq!((machine.status("owner").as_str(), machine.processor().as_str()), ("running", "running"));
-    assert_eq!(machine.control(0, "refcount"), "1", "the processor was not touched");
+    machine.assert_starts(0, 1);
     machine.run(&["kill", "owner"]).ok();
     machine.run(&["delete", "other"]).ok();
     machine.running("another");
@@ -174,10 +174,8 @@ fn a_crashed_processor_that_no_living_container_owns_is_brought_back_by_start() 
     assert_eq!(machine.processor(), "crashed");
     machine.running("next");
     assert_eq!(machine.attribute(0, "firmware"), file_name(&machine, "next"));
-    assert_eq!(
-        (machine.control(0, "refcount"), machine.attribute(0, "recovery")),
-        ("1".into(), "disabled".into())
-    );
+    machine.assert_starts(0, 1);
+    assert_eq!(machine.attribute(0, "recovery"), "disabled");
     // The crashed one goes without harm to its successor.
     machine.run(&["delete", "crashed"]).ok();
     assert_eq!((machine.status("next").as_str(), machine.processor().as_str()), ("running", "running"));

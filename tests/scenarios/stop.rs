@@ -238,9 +238,10 @@ fn starts_of_somebody_else_are_stopped_as_often_as_they_were_made() {
         for _ in 0..3 {
             machine.set(0, "state", "start");
         }
-        assert_eq!(machine.control(0, "refcount"), "4");
+        machine.assert_starts(0, 4);
         machine.run(&["kill", "x", signal]).ok();
-        assert_eq!((machine.processor().as_str(), machine.control(0, "refcount").as_str()), ("offline", "0"));
+        assert_eq!(machine.processor(), "offline");
+        machine.assert_starts(0, 0);
         machine.run(&["delete", "x"]).ok();
     }
 }

@@ -196,7 +196,7 @@ fn states_in_which_a_firmware_runs_are_no_end() {
 fn a_device_that_vanishes_is_an_end() {
     for mode in ["on", "off"] {
         let machine = with_log(mode);
-        let unbind = || machine.write("sys/bus/platform/drivers/stm32-rproc/unbind", "10000000.m4");
+        let unbind = || machine.unbind(0);
         let resident = machine.running_resident("x");
         // Nothing that the kernel could stop first.
         machine.fault(0, "state", "suspended");
@@ -305,7 +305,7 @@ fn a_kill_in_the_middle_of_a_recovery_stops_what_comes_of_it() {
         std::thread::sleep(Duration::from_millis(millis));
         machine.run(&["kill", "x"]).ok();
         assert_eq!((machine.processor().as_str(), resident.ends()), ("offline", 0), "{millis}");
-        assert_eq!(machine.control(0, "refcount"), "0");
+        machine.assert_starts(0, 0);
         machine.run(&["delete", "x"]).ok();
     }
 }

@@ -71,6 +71,11 @@ impl Machine {
         }
     }
 
+    /// Whether a real kernel answers, and not the simulated board.
+    pub fn is_real(&self) -> bool {
+        self.real.is_some()
+    }
+
     /// A directory of the scenario's own.
     pub fn scratch(&self) -> &Path {
         self.directory.path()
@@ -108,7 +113,7 @@ impl Machine {
 
     /// A bundle called `name` for `processor` with the firmware [`BLINK`], or one that the real processor takes.
     pub fn bundle(&self, name: &str, processor: &str) -> Bundle {
-        self.bundle_of(name, processor, &real::firmware())
+        self.bundle_of(name, processor, &real::blink())
     }
 
     /// A bundle with any firmware.
@@ -206,6 +211,25 @@ impl Machine {
         }
     }
 
+    /// The last part of the path of the N-th processor's device.
+    pub fn device(&self, number: usize) -> String {
+        let device = self.path(&format!("sys/class/remoteproc/remoteproc{number}/device"));
+        real::in_scenarios_words(file_name(&device.canonicalize().unwrap()))
+    }
+
+    /// Takes the N-th processor away through its driver.
+    #[track_caller]
+    pub fn unbind(&self, number: usize) {
+        match self.real {
+            Some(board) => board.unbind(number),
+            None => {
+                let device = self.path(&format!("sys/class/remoteproc/remoteproc{number}/device"));
+                let name = file_name(&device.canonicalize().unwrap());
+                self.write(&format!("sys/class/remoteproc/remoteproc{number}/device/driver/unbind"), &name);
+            }
+        }
+    }
+
     /// Crashes remoteprocN, as the debugfs of a real kernel does.
     #[track_caller]
     pub fn crash(&self, number: usize) {
@@ -263,6 +287,10 @@ impl Machine {
         })
         .collect()
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 fn names_in(directory: &Path) -> Vec<String> {

@@ -21,7 +21,8 @@ const CALLED: [&str; 2] = ["m4", "other"];
 struct Processor {
     /// What sysfs prints.
     name: String,
-    /// Its device on the platform bus, which a driver is bound to.
+    /// What is unbound so that it vanishes: a driver of the platform bus, and the device that it drives.
+    driver: String,
     device: String,
 }
 
@@ -29,7 +30,6 @@ struct Processor {
 #[derive(Clone, Debug, Default)]
 pub struct Real {
     processors: Vec<Processor>,
-    driver: String,
     /// The ELF machine of a firmware, and an address that it may be loaded to.
     machine: u16,
     memory: u32,
@@ -65,13 +65,34 @@ pub fn in_scenarios_words(text: String) -> String {
     processors.zip(CALLED).fold(text, |text, (processor, called)| text.replace(&processor.name, called))
 }
 
-/// A firmware of the processor that scenarios call m4, with a trace buffer and a resource table.
-pub fn firmware() -> Vec<u8> {
-    match chosen() {
-        Some(board) if board.machine != 40 => board.image(b"blink 1.0: hello\n\0"),
-        _ => BLINK.to_vec(),
-    }
+/// Whether the processor that scenarios call m4 has the memory of an STM32MP15's Cortex-M4, which the test firmware is for.
+pub fn is_cortex_m4() -> bool {
+    chosen().is_none_or(|board| board.machine == 40)
 }
+
+/// The firmware [`BLINK`], or one like it that the processor takes.
+pub fn blink() -> Vec<u8> {
+    if is_cortex_m4() { BLINK.to_vec() } else { traced("blink 1.0: hello") }
+}
+
+/// A firmware whose trace buffer holds `text`.
+pub fn traced(text: &str) -> Vec<u8> {
+    let (machine, address) = (chosen().map_or(40, |board| board.machine), memory());
+    let mut trace = text.as_bytes().to_vec();
+    // PRUs are loaded word by word.
+    trace.resize(trace.len().next_multiple_of(4) + 4, 0);
+    let length = u32::try_from(trace.len()).unwrap();
+    let builder = FirmwareBuilder::new().machine(machine).segment(address + CODE_AFTER, &[0; 64]);
+    builder.data(address, &trace).trace(u32::try_from(address).unwrap(), length).build()
+}
+
+/// An address that firmware may be loaded to.
+pub fn memory() -> u64 {
+    chosen().map_or(0x1000_0000, |board| board.memory.into())
+}
+
+/// Where code comes behind the trace buffer, if both share a memory.
+const CODE_AFTER: u64 = 0x1000;
 
 impl Real {
     fn read(path: &Path) -> Self {
@@ -80,10 +101,10 @@ impl Real {
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[..] {
-                ["processor", name, device] => {
-                    board.processors.push(Processor { name: name.into(), device: device.into() });
+                ["processor", name, driver, device] => {
+                    let [name, driver, device] = [name, driver, device].map(str::to_owned);
+                    board.processors.push(Processor { name, driver, device });
                 }
-                ["driver", name] => board.driver = name.into(),
                 ["machine", number] => board.machine = number.parse().unwrap(),
                 ["memory", address] => {
                     board.memory = u32::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
@@ -96,11 +117,6 @@ impl Real {
         board
     }
 
-    fn image(&self, trace: &[u8]) -> Vec<u8> {
-        let builder = FirmwareBuilder::new().machine(self.machine).segment(self.memory.into(), trace);
-        builder.trace(self.memory, u32::try_from(trace.len()).unwrap()).build()
-    }
-
     /// How many processors it has.
     pub fn len(&self) -> usize {
         self.processors.len()
@@ -108,49 +124,58 @@ impl Real {
 
     /// Every processor as after a boot, and remoteproc0 the first of them. Whatever is in /lib/firmware goes.
     pub fn reset(&self) {
-        for data in paths("/sys/class/devcoredump", "data") {
+        for dump in entries("/sys/class/devcoredump").into_iter().filter(|path| path.is_dir()) {
             // Its device keeps its number for as long as it is there.
-            std::fs::write(data, "1").unwrap();
+            std::fs::write(dump.join("data"), "1").unwrap();
         }
-        for number in 0..self.len() {
-            if self.is_bound(number) {
-                self.unbind(number);
-            }
+        for processor in &self.processors {
+            processor.unbind();
         }
-        for number in 0..self.len() {
-            self.bind(number);
+        for (number, processor) in self.processors.iter().enumerate() {
+            processor.bind();
             let name = format!("/sys/class/remoteproc/remoteproc{number}/name");
-            assert_eq!(std::fs::read_to_string(name).unwrap().trim_end(), self.processors[number].name);
+            assert_eq!(std::fs::read_to_string(name).unwrap().trim_end(), processor.name);
         }
-        std::fs::write("/sys/module/firmware_class/parameters/path", "").unwrap();
-        for path in paths("/lib/firmware", "") {
-            std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path)).unwrap();
+        // An empty write would change nothing, and a newline be a part of the path.
+        std::fs::write("/sys/module/firmware_class/parameters/path", "\0").unwrap();
+        for path in entries("/lib/firmware") {
+            std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path)).unwrap();
         }
     }
 
+    /// Takes a processor away, and whichever else its driver has.
+    pub fn unbind(&self, number: usize) {
+        self.processors[number].unbind();
+    }
+
+    pub fn bind(&self, number: usize) {
+        self.processors[number].bind();
+    }
+}
+
+impl Processor {
     fn driver(&self, file: &str) -> PathBuf {
         Path::new("/sys/bus/platform/drivers").join(&self.driver).join(file)
     }
 
-    pub fn device(&self, number: usize) -> &str {
-        &self.processors[number].device
+    fn is_bound(&self) -> bool {
+        self.driver(&self.device).exists()
     }
 
-    pub fn is_bound(&self, number: usize) -> bool {
-        self.driver(self.device(number)).exists()
+    fn unbind(&self) {
+        if self.is_bound() {
+            std::fs::write(self.driver("unbind"), &self.device).unwrap();
+        }
     }
 
-    pub fn unbind(&self, number: usize) {
-        std::fs::write(self.driver("unbind"), self.device(number)).unwrap();
-    }
-
-    pub fn bind(&self, number: usize) {
-        std::fs::write(self.driver("bind"), self.device(number)).unwrap();
+    fn bind(&self) {
+        if !self.is_bound() {
+            std::fs::write(self.driver("bind"), &self.device).unwrap();
+        }
     }
 }
 
-/// FILE in each entry of DIRECTORY, where it is.
-fn paths(directory: &str, file: &str) -> Vec<PathBuf> {
+fn entries(directory: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path().join(file))).filter(|path| path.exists()).collect()
+    entries.map(|entry| entry.unwrap().path()).collect()
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use super::{BLINK, Machine, Outcome, eventually, exit_code, real};
+use super::{Machine, Outcome, eventually, exit_code, real};
 
 /// A container's proxy, and where it writes.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Machine {
     /// Somebody else's firmware, other.elf, is booted on remoteproc0 past all verbs.
     #[track_caller]
     pub fn run_something_else(&self) {
-        std::fs::write(self.firmware_directory().join("other.elf"), BLINK).unwrap();
+        std::fs::write(self.firmware_directory().join("other.elf"), real::blink()).unwrap();
         self.set(0, "firmware", "other.elf");
         self.set(0, "state", "start");
         assert_eq!(self.processor(), "running");
@@ -158,10 +158,15 @@ impl Machine {
         text
     }
 
-    /// A control file of the simulated board, for the N-th processor.
-    pub fn control(&self, number: usize, name: &str) -> String {
-        let path = self.path(&format!("board/remoteproc{number}/{name}"));
-        std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+    /// So many starts of the N-th processor count: as many stops it takes. A real kernel tells them nowhere, what comes
+    /// of them is seen when it stops.
+    #[track_caller]
+    pub fn assert_starts(&self, number: usize, count: u32) {
+        if !self.is_real() {
+            let seen =
+                std::fs::read_to_string(self.path(&format!("board/remoteproc{number}/refcount"))).unwrap();
+            assert_eq!(seen.trim_end(), count.to_string(), "starts that count");
+        }
     }
 
     /// The stored firmware of a container, as `state` tells it.
