@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Machine, Outcome, eventually, skipped_without_root, wait_for_end};
+use crate::harness::{Machine, Outcome, early_states, eventually, skipped_without_root, wait_for_end};
 
 /// Does what a hint says to do by hand: the words `echo WORD > PATH` in it, in order.
 fn follow(hint: &str) {
@@ -137,9 +137,9 @@ fn a_lesser_users_lock_does_not_stop_root_from_freeing_a_processor() {
 
 #[test]
 fn a_processor_that_something_else_booted_is_refused_and_the_hint_frees_it() {
-    for state in ["running", "attached", "detached"] {
+    for &state in early_states() {
         let machine = Machine::stm32mp15();
-        machine.fault(0, "state", state);
+        machine.started_by_something_else(state);
         machine.created("x");
         let outcome = machine.run(&["start", "x"]);
         outcome.clone().refused(&["processor m4", state, "something else"]);

@@ -8,7 +8,7 @@ use simulated_board::{Board, BoardSpec};
 
 use super::bundle::Bundle;
 use super::command::{Outcome, binary};
-use super::real::{self, Real};
+use super::real::{self, Ability, Real};
 use super::scene::processors;
 use super::{eventually, process};
 
@@ -21,7 +21,7 @@ pub struct Machine {
     host_root: PathBuf,
     state_root: PathBuf,
     board: Option<Board>,
-    real: Option<&'static Real>,
+    pub(super) real: Option<&'static Real>,
     directory: tempfile::TempDir,
 }
 
@@ -40,11 +40,22 @@ impl Machine {
         }
     }
 
+    /// A machine whose processor m4 has what the simulated board has not, and not every real one: else says so.
+    pub fn with(ability: Ability) -> Option<Self> {
+        let board = real::chosen().filter(|board| board.has(ability));
+        if board.is_none() {
+            println!("\nskipped: this board has no {ability:?}");
+        }
+        board.map(Self::real)
+    }
+
     /// The machine that this process runs on.
     fn real(board: &'static Real) -> Self {
         process::adopt_orphans();
         board.reset();
         let directory = tempfile::tempdir().unwrap();
+        // By this name scenarios reach the machine's root from the directory of their own.
+        std::os::unix::fs::symlink("/", directory.path().join("host")).unwrap();
         let (host_root, state_root) = ("/".into(), directory.path().join("state"));
         Self { host_root, state_root, board: None, real: Some(board), directory }
     }
@@ -293,7 +304,8 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-fn names_in(directory: &Path) -> Vec<String> {
+/// The names in a directory, sorted; none where it is missing.
+pub fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()

@@ -7,6 +7,7 @@
 //! `skipped: REASON`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use simulated_board::FirmwareBuilder;
@@ -33,6 +34,20 @@ pub struct Real {
     /// The ELF machine of a firmware, and an address that it may be loaded to.
     machine: u16,
     memory: u32,
+    /// Names of [`Ability`]s beside those that have lines of their own.
+    has: Vec<String>,
+    /// A register and its value with which the driver finds its processor started already.
+    started: Option<(String, String)>,
+    /// A register and its value that make the watchdog ring.
+    watchdog: Option<(String, String)>,
+}
+
+/// What a board may have.
+#[derive(Clone, Copy, Debug)]
+pub enum Ability {
+    Rpmsg,
+    Dumps,
+    Watchdog,
 }
 
 /// The board that scenarios are to be played on, if it is not a simulated one.
@@ -86,6 +101,14 @@ pub fn traced(text: &str) -> Vec<u8> {
     builder.data(address, &trace).trace(u32::try_from(address).unwrap(), length).build()
 }
 
+/// The states in which something else than this runtime can have left the processor.
+pub fn early_states() -> &'static [&'static str] {
+    match chosen() {
+        Some(board) if board.started.is_none() => &["running"],
+        _ => &["running", "attached", "detached"],
+    }
+}
+
 /// An address that firmware may be loaded to.
 pub fn memory() -> u64 {
     chosen().map_or(0x1000_0000, |board| board.memory.into())
@@ -109,12 +132,41 @@ impl Real {
                 ["memory", address] => {
                     board.memory = u32::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
                 }
+                ["has", ref names @ ..] => board.has.extend(names.iter().map(|&name| name.to_owned())),
+                ["started", register, value] => board.started = Some((register.into(), value.into())),
+                ["watchdog", register, value] => board.watchdog = Some((register.into(), value.into())),
                 [] => {}
                 _ => panic!("{}: {line:?} is unknown", path.display()),
             }
         }
         assert!(!board.processors.is_empty(), "{}: no processor", path.display());
         board
+    }
+
+    /// What a scenario needs.
+    pub fn has(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::Watchdog => self.watchdog.is_some(),
+            Ability::Rpmsg | Ability::Dumps => self.has.iter().any(|name| *name == format!("{ability:?}")),
+        }
+    }
+
+    /// The driver finds the processor started, and it is left `detached` or `attached` to.
+    pub fn start_before_linux(&self, state: &str) {
+        let Some((register, value)) = &self.started else {
+            skip("no register says that a boot loader started it")
+        };
+        self.unbind(0);
+        set_register(register, value);
+        self.bind(0);
+        if state == "attached" {
+            std::fs::write("/sys/class/remoteproc/remoteproc0/state", "start").unwrap();
+        }
+    }
+
+    pub fn ring_watchdog(&self) {
+        let (register, value) = self.watchdog.as_ref().unwrap();
+        set_register(register, value);
     }
 
     /// How many processors it has.
@@ -130,6 +182,9 @@ impl Real {
         }
         for processor in &self.processors {
             processor.unbind();
+        }
+        if let Some((register, _)) = &self.started {
+            set_register(register, "0");
         }
         for (number, processor) in self.processors.iter().enumerate() {
             processor.bind();
@@ -173,6 +228,12 @@ impl Processor {
             std::fs::write(self.driver("bind"), &self.device).unwrap();
         }
     }
+}
+
+/// Writes a word of the machine's physical memory.
+fn set_register(register: &str, value: &str) {
+    let done = Command::new("devmem").args([register, "32", value]).status().unwrap();
+    assert!(done.success(), "devmem {register} 32 {value}");
 }
 
 fn entries(directory: &str) -> Vec<PathBuf> {

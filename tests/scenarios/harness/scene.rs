@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use super::{Machine, Outcome, eventually, exit_code, real};
+use super::machine::names_in;
+use super::{Bundle, Machine, Outcome, eventually, exit_code, real};
 
 /// A container's proxy, and where it writes.
 #[derive(Debug)]
@@ -78,7 +79,13 @@ impl Machine {
     /// Creates a container called `id` on `processor`.
     #[track_caller]
     pub fn resident_on(&self, id: &str, processor: &str) -> Resident {
-        let created = self.create(id, &self.bundle(id, processor));
+        self.resident_of(id, &self.bundle(id, processor))
+    }
+
+    /// Creates a container of any bundle.
+    #[track_caller]
+    pub fn resident_of(&self, id: &str, bundle: &Bundle) -> Resident {
+        let created = self.create(id, bundle);
         let log = created.log.clone();
         created.ok();
         Resident { pid: self.pid(id), log }
@@ -114,6 +121,28 @@ impl Machine {
         self.set(0, "firmware", "other.elf");
         self.set(0, "state", "start");
         assert_eq!(self.processor(), "running");
+    }
+
+    /// The processor was started before Linux, or by something else on it: `running`, `attached` or `detached`.
+    pub fn started_by_something_else(&self, state: &str) {
+        match self.real {
+            None => self.fault(0, "state", state),
+            Some(_) if state == "running" => self.run_something_else(),
+            Some(board) => board.start_before_linux(state),
+        }
+        assert_eq!(self.processor(), state);
+    }
+
+    /// The processor's watchdog rings.
+    pub fn ring_watchdog(&self) {
+        self.real.unwrap().ring_watchdog();
+    }
+
+    /// The dumps of crashed processors that nobody has freed.
+    pub fn dumps(&self) -> Vec<PathBuf> {
+        let class = self.path("sys/class/devcoredump");
+        let data = names_in(&class).into_iter().map(|name| class.join(name).join("data"));
+        data.filter(|path| path.exists()).collect()
     }
 
     /// Waits until remoteprocN is in a state.
