@@ -97,7 +97,7 @@ fn the_configs_of_engines_are_accepted_and_refused_as_they_should_be() {
             }
         }
         let state = machine.state("x");
-        let asked: Value = serde_json::from_str(&std::fs::read_to_string(bundle.config()).unwrap()).unwrap();
+        let asked: Value = serde_json::from_str(&bundle.text()).unwrap();
         for (key, value) in asked["annotations"].as_object().unwrap() {
             assert_eq!(&state["annotations"][key], value, "{name}: {key}");
         }

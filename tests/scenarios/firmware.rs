@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
-use simulated_board::{BoardSpec, FirmwareBuilder};
+use simulated_board::FirmwareBuilder;
 
 use crate::harness::{BLINK, Bundle, Machine, Outcome, blink, is_cortex_m4, memory, skipped_without_root};
 
@@ -138,7 +138,11 @@ fn broken_elf_files_are_refused_as_by_the_kernel() {
         for (word, image) in broken(&firmware) {
             let bundle = machine.bundle_of("x", "m4", &image);
             machine.create_is_refused(&bundle, &["firmware: fw.elf: ", word]);
-            assert!(!kernel_boots(&machine, &image), "the kernel takes what is refused here: {word}");
+            // The driver of PRUs adds offset and size of a segment in 32 bits, reads far behind the file, and takes the
+            // kernel down (drivers/remoteproc/pru_rproc.c, pru_rproc_load_elf_segments, Linux 6.12).
+            if is_cortex_m4() {
+                assert!(!kernel_boots(&machine, &image), "the kernel takes what is refused here: {word}");
+            }
         }
     }
 }
@@ -441,14 +445,11 @@ fn stored_with_class_path(machine: &Machine, value: &str, directory: &str) -> Ve
 
 #[test]
 fn the_kernels_own_firmware_directory_is_used_below_the_host_root() {
-    // As a kernel that keeps the newline of an echo shows it, and as one that strips it.
-    for (spec, value) in [
-        (BoardSpec::stm32mp15(), "/var/fw"),
-        (BoardSpec::stm32mp15(), "/var/fw\n"),
-        (BoardSpec::stm32mp15().path_keeps_newline(false), "/var/fw\n"),
-    ] {
-        let newline_kept = value.ends_with('\n');
-        let machine = Machine::simulated(spec);
+    // Linux 6.1 takes the newline of an echo for a part of the path, and 6.12 does not.
+    for (keeps_newline, value) in
+        [(true, "/var/fw"), (true, "/var/fw\n"), (false, "/var/fw"), (false, "/var/fw\n")]
+    {
+        let Some(machine) = Machine::that_keeps_newlines(keeps_newline) else { continue };
         let names = stored_with_class_path(&machine, value, "var/fw");
         assert_eq!((names.len(), parts(&names[0]).0), (1, "fw.elf"));
         assert_eq!(machine.stored_firmware(), Vec::<String>::new(), "not in the usual directory");
@@ -457,10 +458,12 @@ fn the_kernels_own_firmware_directory_is_used_below_the_host_root() {
             Path::new(&path),
             machine.host_root().canonicalize().unwrap().join("var/fw").join(&names[0])
         );
-        let shown =
-            std::fs::read_to_string(machine.path("sys/module/firmware_class/parameters/path")).unwrap();
-        if !newline_kept || shown == "/var/fw\n" {
-            machine.run(&["start", "x"]).ok();
+        let outcome = machine.run(&["start", "x"]);
+        if keeps_newline && value.ends_with('\n') {
+            outcome.clone().refused(&["(ENOENT)"]);
+            assert!(outcome.hint().contains(&path), "{}", outcome.hint());
+        } else {
+            outcome.ok();
             assert_eq!(machine.processor(), "running");
         }
         machine.run(&["delete", "--force", "x"]).ok();

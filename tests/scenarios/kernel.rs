@@ -109,28 +109,6 @@ fn a_driver_that_is_unbound_under_a_running_container_ends_it() {
 }
 
 #[test]
-fn a_class_path_with_a_newline_at_its_end_is_understood_as_its_kernel_does() {
-    let machine = Machine::stm32mp15();
-    let directory = machine.path("var/fw");
-    std::fs::create_dir_all(&directory).unwrap();
-    // As `echo` writes it: part of the path up to 6.1, dropped since.
-    machine.write("sys/module/firmware_class/parameters/path", "/var/fw\n");
-    let created = machine.create("x", &machine.bundle("x", "m4"));
-    assert_eq!(created.code, 0, "{}", created.stderr);
-    let started = machine.run(&["start", "x"]);
-    let shown = std::fs::read_to_string(machine.path("sys/module/firmware_class/parameters/path")).unwrap();
-    if shown.ends_with("\n\n") {
-        // The kernel looks in a directory that cannot be; where the firmware is, only the hint can say.
-        started.refused(&["(ENOENT)", "hint: "]);
-    } else {
-        started.ok();
-        assert_eq!(machine.processor(), "running");
-    }
-    machine.run(&["delete", "--force", "x"]).ok();
-    assert_eq!(names_in(&directory), Vec::<String>::new());
-}
-
-#[test]
 fn a_recovery_that_failed_leaves_a_processor_that_only_its_driver_brings_back() {
     let machine = Machine::stm32mp15();
     machine.set(0, "recovery", "enabled");

@@ -31,6 +31,11 @@ impl Bundle {
         self.path.join("config.json")
     }
 
+    /// What config.json says.
+    pub fn text(&self) -> String {
+        real::in_scenarios_words(std::fs::read_to_string(self.config()).unwrap())
+    }
+
     pub fn write_config(&self, config: &Value) {
         let mut config = config.clone();
         if let Some(Value::String(name)) = config.pointer_mut("/annotations/remoteproc.name") {

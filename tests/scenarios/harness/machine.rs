@@ -40,6 +40,16 @@ impl Machine {
         }
     }
 
+    /// A machine with an STM32MP15's processor whose kernel takes a newline in firmware_class.path for a part of it, or
+    /// not; none if the real one is not like that.
+    pub fn that_keeps_newlines(keeps: bool) -> Option<Self> {
+        let Some(board) = real::chosen() else {
+            return Some(Self::simulated(BoardSpec::stm32mp15().path_keeps_newline(keeps)));
+        };
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        (release.starts_with("6.1.") == keeps).then(|| Self::real(board))
+    }
+
     /// A machine whose processor m4 has what the simulated board has not, and not every real one: else says so.
     pub fn with(ability: Ability) -> Option<Self> {
         let board = real::chosen().filter(|board| board.has(ability));

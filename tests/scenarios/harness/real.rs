@@ -36,8 +36,8 @@ pub struct Real {
     memory: u32,
     /// Names of [`Ability`]s beside those that have lines of their own.
     has: Vec<String>,
-    /// A register and its value with which the driver finds its processor started already.
-    started: Option<(String, String)>,
+    /// Registers and their values with which the driver finds its processor started already.
+    started: Vec<(String, String)>,
     /// A register and its value that make the watchdog ring.
     watchdog: Option<(String, String)>,
 }
@@ -104,7 +104,7 @@ pub fn traced(text: &str) -> Vec<u8> {
 /// The states in which something else than this runtime can have left the processor.
 pub fn early_states() -> &'static [&'static str] {
     match chosen() {
-        Some(board) if board.started.is_none() => &["running"],
+        Some(board) if board.started.is_empty() => &["running"],
         _ => &["running", "attached", "detached"],
     }
 }
@@ -133,7 +133,7 @@ impl Real {
                     board.memory = u32::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
                 }
                 ["has", ref names @ ..] => board.has.extend(names.iter().map(|&name| name.to_owned())),
-                ["started", register, value] => board.started = Some((register.into(), value.into())),
+                ["started", register, value] => board.started.push((register.into(), value.into())),
                 ["watchdog", register, value] => board.watchdog = Some((register.into(), value.into())),
                 [] => {}
                 _ => panic!("{}: {line:?} is unknown", path.display()),
@@ -153,11 +153,10 @@ impl Real {
 
     /// The driver finds the processor started, and it is left `detached` or `attached` to.
     pub fn start_before_linux(&self, state: &str) {
-        let Some((register, value)) = &self.started else {
-            skip("no register says that a boot loader started it")
-        };
         self.unbind(0);
-        set_register(register, value);
+        for (register, value) in &self.started {
+            set_register(register, value);
+        }
         self.bind(0);
         if state == "attached" {
             std::fs::write("/sys/class/remoteproc/remoteproc0/state", "start").unwrap();
@@ -183,7 +182,7 @@ impl Real {
         for processor in &self.processors {
             processor.unbind();
         }
-        if let Some((register, _)) = &self.started {
+        for (register, _) in &self.started {
             set_register(register, "0");
         }
         for (number, processor) in self.processors.iter().enumerate() {
