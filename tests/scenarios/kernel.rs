@@ -93,15 +93,11 @@ fn a_processor_whose_number_is_held_by_a_dump_is_found_under_the_next() {
 }
 
 #[test]
-fn a_driver_that_is_unbound_under_a_running_container_ends_it() {
+fn a_processor_whose_driver_was_unbound_under_a_container_is_used_again_when_it_is_bound() {
     let machine = Machine::stm32mp15();
     let resident = machine.running_resident("x");
     machine.unbind(0);
     assert_eq!((resident.ends(), machine.status("x").as_str()), (1, "stopped"));
-    // The kernel stops the processor on the way, which may be seen.
-    let said = resident.said();
-    let reasons = ["m4: ended: its device is gone", "m4: ended: stopped by something else"];
-    assert!(reasons.iter().any(|reason| said.contains(reason)), "{said}");
     machine.run(&["delete", "x"]).ok();
     machine.fault(0, "plug", "in");
     machine.assert_clean();

@@ -91,10 +91,10 @@ fn known_causes_have_a_hint() {
 #[test]
 fn a_segment_outside_the_processors_memory_is_told_by_the_kernels_line_and_a_hint() {
     let machine = Machine::stm32mp15();
-    let firmware = FirmwareBuilder::new().segment(0xe000_0000, b"code").build();
+    let firmware = FirmwareBuilder::new().segment(0xe00f_0000, b"code").build();
     machine.create("x", &machine.bundle_of("x", "m4", &firmware)).ok();
     let outcome = machine.run(&["start", "x"]);
-    outcome.clone().refused(&["Invalid argument (EINVAL)", "kernel: ", "bad phdr da 0xe0000000"]);
+    outcome.clone().refused(&["Invalid argument (EINVAL)", "kernel: ", "bad phdr da 0xe00f0000"]);
     assert!(outcome.hint().contains("outside the processor's memory"), "{}", outcome.hint());
 }
 
@@ -154,7 +154,7 @@ fn at_most_five_of_the_kernels_lines_are_shown_and_only_of_this_processor_and_at
 fn a_refusal_is_told_without_the_kernels_log_as_well() {
     for kmsg in ["off", "denied"] {
         let machine = Machine::stm32mp15();
-        machine.write("board/kmsg", kmsg);
+        machine.set_log(kmsg);
         machine.fault(0, "start-error", "ETIMEDOUT");
         let outcome = failed_start(&machine, "x");
         outcome.clone().refused(&["processor m4", "timed out (ETIMEDOUT)", "hint: "]);

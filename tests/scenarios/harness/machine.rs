@@ -12,6 +12,15 @@ use super::real::{self, Ability, Real};
 use super::scene::processors;
 use super::{eventually, process};
 
+/// The kernel's log, and where it is while a scenario has none.
+const KMSG: &str = "/dev/kmsg";
+const KMSG_AWAY: &str = "/dev/kmsg.away";
+
+/// With the kernel's log, without it, and with one that may not be read, which nobody keeps from a real kernel's root.
+pub fn log_modes() -> &'static [&'static str] {
+    if real::chosen().is_some() { &["on", "off"] } else { &["on", "off", "denied"] }
+}
+
 /// A real Cortex-M4 firmware with a resource table and a trace buffer.
 pub const BLINK: &[u8] = include_bytes!("../../firmware/blink.elf");
 
@@ -90,11 +99,6 @@ impl Machine {
             real: None,
             directory,
         }
-    }
-
-    /// Whether a real kernel answers, and not the simulated board.
-    pub fn is_real(&self) -> bool {
-        self.real.is_some()
     }
 
     /// A directory of the scenario's own.
@@ -221,13 +225,24 @@ impl Machine {
         std::fs::OpenOptions::new().write(true).open(self.path(path))?.write_all(value.as_bytes())
     }
 
+    /// Whether there is a kernel log: one of [`log_modes`].
+    pub fn set_log(&self, mode: &str) {
+        match (self.real, mode) {
+            (None, _) => self.write("board/kmsg", mode),
+            (Some(_), "on") => {}
+            (Some(_), "off") => std::fs::rename(KMSG, KMSG_AWAY).unwrap(),
+            (Some(_), _) => real::skip("root may read the kernel's log"),
+        }
+    }
+
     /// Sets a fault of the simulated board (see its README), for the N-th processor.
     #[track_caller]
     pub fn fault(&self, number: usize, name: &str, value: &str) {
         match (self.real, name, value) {
             (Some(board), "plug", "out") => board.unbind(number),
             (Some(board), "plug", "in") => board.bind(number),
-            (Some(_), _, _) => real::skip(&format!("no driver can be made to have {name} {value}")),
+            (Some(board), _, _) if board.has_faults(name) => board.set_fault(number, name, value),
+            (Some(_), _, _) => real::skip(&format!("its driver has no {name}")),
             (None, _, _) => self.write(&format!("board/remoteproc{number}/{name}"), value),
         }
     }
@@ -329,6 +344,9 @@ impl Drop for Machine {
     fn drop(&mut self) {
         // A driver that a scenario left hanging answers now, and whoever waited in it can end.
         drop(self.board.take());
+        if self.real.is_some() {
+            let _ = std::fs::rename(KMSG_AWAY, KMSG);
+        }
         for pid in self.processes() {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

@@ -38,6 +38,8 @@ pub struct Real {
     has: Vec<String>,
     /// Registers and their values with which the driver finds its processor started already.
     started: Vec<(String, String)>,
+    /// A directory with a folder for each processor, whose files say what its driver does.
+    faults: Option<PathBuf>,
     /// A register and its value that make the watchdog ring.
     watchdog: Option<(String, String)>,
 }
@@ -104,7 +106,7 @@ pub fn traced(text: &str) -> Vec<u8> {
 /// The states in which something else than this runtime can have left the processor.
 pub fn early_states() -> &'static [&'static str] {
     match chosen() {
-        Some(board) if board.started.is_empty() => &["running"],
+        Some(board) if board.started.is_empty() && board.faults.is_none() => &["running"],
         _ => &["running", "attached", "detached"],
     }
 }
@@ -135,6 +137,7 @@ impl Real {
                 ["has", ref names @ ..] => board.has.extend(names.iter().map(|&name| name.to_owned())),
                 ["started", register, value] => board.started.push((register.into(), value.into())),
                 ["watchdog", register, value] => board.watchdog = Some((register.into(), value.into())),
+                ["faults", directory] => board.faults = Some(directory.into()),
                 [] => {}
                 _ => panic!("{}: {line:?} is unknown", path.display()),
             }
@@ -153,6 +156,10 @@ impl Real {
 
     /// The driver finds the processor started, and it is left `detached` or `attached` to.
     pub fn start_before_linux(&self, state: &str) {
+        if self.has_faults("state") {
+            self.set_fault(0, "state", state);
+            return;
+        }
         self.unbind(0);
         for (register, value) in &self.started {
             set_register(register, value);
@@ -161,6 +168,33 @@ impl Real {
         if state == "attached" {
             std::fs::write("/sys/class/remoteproc/remoteproc0/state", "start").unwrap();
         }
+    }
+
+    /// Whether its driver can be made to have this fault.
+    pub fn has_faults(&self, name: &str) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults.join("0").join(name).exists())
+    }
+
+    /// Has the driver of a processor do what the simulated board's file of this name says.
+    pub fn set_fault(&self, number: usize, name: &str, value: &str) {
+        let path = self.faults.as_ref().unwrap().join(number.to_string()).join(name);
+        let number = match value.trim_end() {
+            "" => 0,
+            // enum rproc_state (include/linux/remoteproc.h).
+            "offline" => 0,
+            "suspended" => 1,
+            "running" => 2,
+            "crashed" => 3,
+            "attached" => 5,
+            "detached" => 6,
+            word => word.parse().unwrap_or_else(|_| errno_of(word)),
+        };
+        std::fs::write(&path, number.to_string()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+
+    /// Where its driver shows how many starts of a processor count, if it does.
+    pub fn refcount(&self, number: usize) -> Option<PathBuf> {
+        self.faults.as_ref().map(|faults| faults.join(number.to_string()).join("refcount"))
     }
 
     pub fn ring_watchdog(&self) {
@@ -189,6 +223,8 @@ impl Real {
             processor.bind();
             let name = format!("/sys/class/remoteproc/remoteproc{number}/name");
             assert_eq!(std::fs::read_to_string(name).unwrap().trim_end(), processor.name);
+            // As an STM32MP15's driver has it, and scenarios expect; others disable it.
+            std::fs::write(format!("/sys/class/remoteproc/remoteproc{number}/recovery"), "enabled").unwrap();
         }
         // An empty write would change nothing, and a newline be a part of the path.
         std::fs::write("/sys/module/firmware_class/parameters/path", "\0").unwrap();
@@ -226,6 +262,24 @@ impl Processor {
         if !self.is_bound() {
             std::fs::write(self.driver("bind"), &self.device).unwrap();
         }
+    }
+}
+
+fn errno_of(name: &str) -> i32 {
+    match name {
+        "EPERM" => libc::EPERM,
+        "EIO" => libc::EIO,
+        "ENXIO" => libc::ENXIO,
+        "EAGAIN" => libc::EAGAIN,
+        "ENOMEM" => libc::ENOMEM,
+        "EACCES" => libc::EACCES,
+        "EBUSY" => libc::EBUSY,
+        "ENODEV" => libc::ENODEV,
+        "EINVAL" => libc::EINVAL,
+        "EOPNOTSUPP" => libc::EOPNOTSUPP,
+        "ETIMEDOUT" => libc::ETIMEDOUT,
+        "EREMOTEIO" => libc::EREMOTEIO,
+        _ => panic!("{name}: which errno is this?"),
     }
 }
 

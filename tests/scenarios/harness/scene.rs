@@ -191,9 +191,12 @@ impl Machine {
     /// of them is seen when it stops.
     #[track_caller]
     pub fn assert_starts(&self, number: usize, count: u32) {
-        if !self.is_real() {
-            let seen =
-                std::fs::read_to_string(self.path(&format!("board/remoteproc{number}/refcount"))).unwrap();
+        let shown = match self.real {
+            None => Some(self.path(&format!("board/remoteproc{number}/refcount"))),
+            Some(board) => board.refcount(number),
+        };
+        if let Some(path) = shown {
+            let seen = std::fs::read_to_string(path).unwrap();
             assert_eq!(seen.trim_end(), count.to_string(), "starts that count");
         }
     }
