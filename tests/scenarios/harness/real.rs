@@ -84,7 +84,7 @@ pub fn in_scenarios_words(text: String) -> String {
 
 /// Whether the processor that scenarios call m4 has the memory of an STM32MP15's Cortex-M4, which the test firmware is for.
 pub fn is_cortex_m4() -> bool {
-    chosen().is_none_or(|board| board.machine == 40)
+    chosen().is_none_or(|board| board.machine == 40 && board.memory == 0x1000_0000)
 }
 
 /// The firmware [`BLINK`], or one like it that the processor takes.
