@@ -219,8 +219,13 @@ impl Machine {
 
     pub fn try_write(&self, path: &str, value: &str) -> std::io::Result<()> {
         use std::io::Write;
-        if self.real.is_some() && path.starts_with("board/") {
-            real::skip(&format!("only a simulated board has {path}"));
+        if let (Some(board), Some(file)) = (self.real, path.strip_prefix("board/")) {
+            let fault = file.strip_prefix("remoteproc").and_then(|file| file.split_once('/'));
+            match fault.map(|(number, name)| (number.parse().unwrap(), name)) {
+                Some((number, name)) if board.has_faults(name) => board.set_fault(number, name, value),
+                _ => real::skip(&format!("only a simulated board has {path}")),
+            }
+            return Ok(());
         }
         std::fs::OpenOptions::new().write(true).open(self.path(path))?.write_all(value.as_bytes())
     }
@@ -241,9 +246,10 @@ impl Machine {
         match (self.real, name, value) {
             (Some(board), "plug", "out") => board.unbind(number),
             (Some(board), "plug", "in") => board.bind(number),
-            (Some(board), _, _) if board.has_faults(name) => board.set_fault(number, name, value),
-            (Some(_), _, _) => real::skip(&format!("its driver has no {name}")),
-            (None, _, _) => self.write(&format!("board/remoteproc{number}/{name}"), value),
+            (Some(board), _, _) if !board.has_faults(name) => {
+                real::skip(&format!("its driver has no {name}"))
+            }
+            _ => self.write(&format!("board/remoteproc{number}/{name}"), value),
         }
     }
 
