@@ -139,7 +139,8 @@ impl Bundle {
     /// # Errors
     /// [`Error::Io`] when it cannot be read; [`Error::Config`], naming the property, when it cannot be run.
     pub fn load(directory: &Path) -> Result<Self> {
-        let directory = directory.canonicalize().map_err(|e| Error::io("open the bundle", directory, e))?;
+        let directory =
+            files::real_path(directory).map_err(|e| Error::io("open the bundle", directory, e))?;
         let path = directory.join("config.json");
         let text = files::read_at_most(&path, CONFIG_LIMIT).map_err(|e| match Errno::from_io_error(&e) {
             Some(Errno::FBIG) => config_error(&path, "", format!("larger than {} MiB", CONFIG_LIMIT >> 20)),

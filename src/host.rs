@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::sys::files;
 
 /// The machine whose processors are driven: the one we run on, or a tree that stands for one.
 #[derive(Clone, Debug)]
@@ -16,11 +17,11 @@ impl Host {
     /// # Errors
     /// When `root` is no directory.
     pub fn new(root: &Path) -> Result<Self> {
-        let canonical = root.canonicalize().map_err(|e| Error::io("open the host root", root, e))?;
-        if !canonical.is_dir() {
+        let real = files::real_path(root).map_err(|e| Error::io("open the host root", root, e))?;
+        if !real.is_dir() {
             return Err(Error::invalid(format!("--host-root {}: not a directory", root.display())));
         }
-        Ok(Self { root: canonical })
+        Ok(Self { root: real })
     }
 
     /// The machine below a root that [`Host::new`] gave once, and that may be gone by now.

@@ -16,11 +16,16 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     match Internal::parse(&args) {
-        Some(Internal::Proxy(args)) => return proxy::resident(&args),
-        Some(Internal::Release(args)) => return proxy::release_helper(&args),
-        None => {}
+        Some(Internal::Proxy(args)) => proxy::resident(&args),
+        Some(Internal::Release(args)) => proxy::release_helper(&args),
+        None => command(&args),
     }
-    match cli::parse(&args) {
+}
+
+/// Carries out what the command line asks for. A function of its own, since a proxy keeps the stack that `main` takes.
+#[inline(never)]
+fn command(args: &[String]) -> ExitCode {
+    match cli::parse(args) {
         Ok(Request::Print(text)) => {
             commands::print(&format!("{text}\n"));
             ExitCode::SUCCESS

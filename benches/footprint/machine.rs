@@ -32,7 +32,10 @@ impl Programs {
         let program = |name: &str| -> Outcome<PathBuf> {
             let path = folder.join(name);
             let missing = |e| format!("{}: {e}: cross/build --bench makes it", path.display());
-            Ok(path.canonicalize().map_err(missing)?)
+            let path = path.canonicalize().map_err(missing)?;
+            // Pages that the disk does not have yet would count as dirty ones of each process that runs them.
+            std::fs::File::open(&path)?.sync_all()?;
+            Ok(path)
         };
         Ok(Self {
             runtime: program("remoteproc-runtime")?,
@@ -42,24 +45,43 @@ impl Programs {
     }
 }
 
-/// A simulated STM32MP15 with a state directory and a bundle.
+/// An STM32MP15 with a state directory and a bundle.
 pub struct Machine<'a> {
     runtime: &'a Path,
     pub root: PathBuf,
     pub state: PathBuf,
     pub bundle: PathBuf,
-    _board: Board,
+    _board: Option<Board>,
     _directory: tempfile::TempDir,
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(programs: &'a Programs) -> Outcome<Self> {
+    /// The simulated board: its processor runs and stops, and each of its files takes an answer from another process.
+    pub fn simulated(programs: &'a Programs) -> Outcome<Self> {
+        Self::new(programs, false)
+    }
+
+    /// The files of the simulated board without its program: they answer as fast as a kernel's own, and change nothing.
+    pub fn at_rest(programs: &'a Programs) -> Outcome<Self> {
+        Self::new(programs, true)
+    }
+
+    fn new(programs: &'a Programs, at_rest: bool) -> Outcome<Self> {
         // A proxy's parent ends before it: its end is to be seen here.
         rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
-        let directory = tempfile::tempdir()?;
+        // In memory, as /run is, so that no disk is measured.
+        let directory = tempfile::tempdir_in("/dev/shm")?;
         let place = directory.path().to_owned();
         let (root, state, bundle) = (place.join("host"), place.join("state"), place.join("bundle"));
-        let board = Board::mount(&root, &place.join("files"), BoardSpec::stm32mp15())?;
+        let mut board = Some(Board::mount(&root, &place.join("files"), BoardSpec::stm32mp15())?);
+        let root = if at_rest {
+            let copy = place.join("copy");
+            copy_tree(&root, &copy)?;
+            board = None;
+            copy
+        } else {
+            root
+        };
         let machine =
             Self { runtime: &programs.runtime, root, state, bundle, _board: board, _directory: directory };
         let firmware = place.join("blink.elf");
@@ -116,4 +138,21 @@ impl<'a> Machine<'a> {
         waitid(WaitId::Pid(pid), WaitIdOptions::EXITED)?;
         Ok(())
     }
+}
+
+/// Copies directories, links and what can be read of files; the kernel's log never ends, and is left out.
+fn copy_tree(from: &Path, to: &Path) -> Outcome {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, source, copy) = (entry.file_type()?, entry.path(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_tree(&source, &copy)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(&source)?, &copy)?;
+        } else if entry.file_name() != "kmsg" {
+            std::fs::write(&copy, std::fs::read(&source).unwrap_or_default())?;
+        }
+    }
+    Ok(())
 }

@@ -15,59 +15,114 @@ struct Row {
     samples: Vec<(Sample, Sample)>,
 }
 
+/// A container's life in the order in which it is lived, but for its running: on files that answer at once, so that the
+/// verbs are measured and not the simulated board.
+const AT_REST: [&[&str]; 8] = [
+    &["--version"],
+    &["features"],
+    &["create", "--bundle", "BUNDLE", "x"],
+    &["state", "x"],
+    &["list"],
+    &["ps", "x"],
+    &["kill", "x"],
+    &["delete", "x"],
+];
+
+/// What takes a processor that starts and stops: each file of the simulated board is answered by another process.
+const RUNNING: [&[&str]; 5] = [
+    &["create", "--bundle", "BUNDLE", "x"],
+    &["start", "x"],
+    &["state", "x"],
+    &["kill", "x"],
+    &["delete", "x"],
+];
+
 pub fn report(programs: &Programs) -> Outcome {
-    let machine = Machine::new(programs)?;
-    let mut rows: Vec<Row> = Vec::new();
-    let spec = machine.state.with_file_name("spec");
-    let firmware = machine.state.with_file_name("blink.elf");
-    let (bundle, written, firmware) =
-        (machine.bundle.to_string_lossy(), spec.to_string_lossy(), firmware.to_string_lossy());
-    // A container's life in the order in which it is lived; list and state see a running one.
-    let life: [&[&str]; 10] = [
-        &["--version"],
-        &["features"],
-        &["spec", "--bundle", &written, "--processor", "m4", "--firmware", &firmware],
-        &["create", "--bundle", &bundle, "x"],
-        &["start", "x"],
-        &["state", "x"],
-        &["list"],
-        &["ps", "x"],
-        &["kill", "x"],
-        &["delete", "x"],
-    ];
-    let others: Vec<Vec<String>> = ["runc", "crun"]
-        .into_iter()
-        .filter_map(|name| Some(vec![in_path(name)?.to_string_lossy().into_owned(), "--version".into()]))
-        .collect();
-    for round in 0..=ROUNDS {
-        let lines = life.iter().map(|verb| (verb[0].to_owned(), machine.line(verb)));
-        let other = |line: &Vec<String>| (format!("{} --version", line[0]), line.clone());
-        for (name, line) in lines.chain(others.iter().map(other)) {
-            let noop = sample(&programs.launch, &[programs.noop.to_string_lossy().into_owned()])?;
-            let verb = sample(&programs.launch, &line)?;
-            // The first round only warms up.
-            if round > 0 {
-                add(&mut rows, name, (noop, verb));
-            }
-        }
-        std::fs::remove_dir_all(&spec)?;
-    }
-    print(&rows)
-}
-
-fn add(rows: &mut Vec<Row>, name: String, pair: (Sample, Sample)) {
-    match rows.iter_mut().find(|row| row.name == name) {
-        Some(row) => row.samples.push(pair),
-        None => rows.push(Row { name, samples: vec![pair] }),
-    }
-}
-
-fn print(rows: &[Row]) -> Outcome {
-    println!("\nverbs, {ROUNDS} runs each, in turns with a static program that does nothing");
+    println!(
+        "\nverbs, {ROUNDS} runs each, in turns with a static program that does nothing; state directory in memory"
+    );
     println!(
         "{:24} {:>26} {:>17} {:>9} {:>8}",
         "", "wall ms: min median max", "x no-op (pairs)", "+ ms", "peak kB"
     );
+    let machine = Machine::at_rest(programs)?;
+    let mut rows = measure(programs, &machine, &AT_REST)?;
+    rows.extend(spec(programs, &machine)?);
+    rows.extend(others(programs)?);
+    let noops = rows.iter().flat_map(|row| row.samples.iter().map(|(noop, _)| noop));
+    let wall = Spread::of(noops.clone().map(|noop| ms(noop.wall)))?;
+    let peak = Spread::of(noops.map(|noop| noop.peak as f64))?;
+    println!("{:24} {wall} {:16.2} {:10.2} {:8.0}", "(no-op)", 1.0, 0.0, peak.median);
+    print(&rows)?;
+    println!("2 x no-op + 1 ms, at the medians: {:.2} ms", 2.0 * wall.median + 1.0);
+    println!("on the simulated board, which answers through FUSE:");
+    print(&measure(programs, &Machine::simulated(programs)?, &RUNNING)?)
+}
+
+/// Runs each of `verbs` on the machine, round by round.
+fn measure(programs: &Programs, machine: &Machine<'_>, verbs: &[&[&str]]) -> Outcome<Vec<Row>> {
+    let bundle = machine.bundle.to_string_lossy();
+    let lines: Vec<Vec<String>> = verbs
+        .iter()
+        .map(|verb| {
+            machine.line(
+                &verb.iter().map(|&word| if word == "BUNDLE" { &bundle } else { word }).collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    let mut rows: Vec<Row> = verbs.iter().map(|verb| Row::new(verb[0])).collect();
+    // The first round only warms up.
+    for round in 0..=ROUNDS {
+        for (row, line) in rows.iter_mut().zip(&lines) {
+            row.run(programs, line, round > 0)?;
+        }
+    }
+    Ok(rows)
+}
+
+/// `spec` writes a new bundle each time.
+fn spec(programs: &Programs, machine: &Machine<'_>) -> Outcome<Option<Row>> {
+    let written = machine.state.with_file_name("spec");
+    let firmware = machine.state.with_file_name("blink.elf");
+    let (bundle, firmware) = (written.to_string_lossy(), firmware.to_string_lossy());
+    let line = machine.line(&["spec", "--bundle", &bundle, "--processor", "m4", "--firmware", &firmware]);
+    let mut row = Row::new("spec");
+    for round in 0..=ROUNDS {
+        row.run(programs, &line, round > 0)?;
+        std::fs::remove_dir_all(&written)?;
+    }
+    Ok(Some(row))
+}
+
+/// The runtimes of ordinary containers, where they are installed: what they need to say their version.
+fn others(programs: &Programs) -> Outcome<Vec<Row>> {
+    let mut rows = Vec::new();
+    for path in ["runc", "crun"].into_iter().filter_map(in_path) {
+        let line = [path.to_string_lossy().into_owned(), "--version".to_owned()];
+        let mut row = Row::new(&line.join(" "));
+        for round in 0..=ROUNDS {
+            row.run(programs, &line, round > 0)?;
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+impl Row {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), samples: Vec::new() }
+    }
+
+    /// Runs the program that does nothing, and then `line`.
+    fn run(&mut self, programs: &Programs, line: &[String], counts: bool) -> Outcome {
+        let noop = sample(&programs.launch, &[programs.noop.to_string_lossy().into_owned()])?;
+        let pair = (noop, sample(&programs.launch, line)?);
+        self.samples.extend(counts.then_some(pair));
+        Ok(())
+    }
+}
+
+fn print(rows: &[Row]) -> Outcome {
     for row in rows {
         let of = |figure: &dyn Fn(&(Sample, Sample)) -> f64| Spread::of(row.samples.iter().map(figure));
         let wall = of(&|(_, verb)| ms(verb.wall))?;
@@ -76,10 +131,6 @@ fn print(rows: &[Row]) -> Outcome {
         let peak = of(&|(_, verb)| verb.peak as f64)?;
         println!("{:24} {wall} {:16.2} {:10.2} {:8.0}", row.name, ratio.median, more.median, peak.median);
     }
-    let noops = rows.iter().flat_map(|row| row.samples.iter().map(|(noop, _)| noop));
-    let wall = Spread::of(noops.clone().map(|noop| ms(noop.wall)))?;
-    let peak = Spread::of(noops.map(|noop| noop.peak as f64))?;
-    println!("{:24} {wall} {:16.2} {:10.2} {:8.0}", "(no-op)", 1.0, 0.0, peak.median);
     Ok(())
 }
 

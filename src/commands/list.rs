@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use argh::{FromArgValue, FromArgs};
-use oci_spec::runtime::State;
 use serde_json::{Value, json};
 
-use super::state::{self, Sight};
+use super::state::{self, Document, Sight};
 use super::{Context, print};
 use crate::container::{ContainerId, Record, Seen};
 use crate::error::{Error, Result, one_line};
@@ -37,7 +36,7 @@ pub enum ListFormat {
 struct Entry {
     id: ContainerId,
     /// What else could be told: `creating`, or `unknown` for a broken record and what a killed create left.
-    known: Result<(State, Record), &'static str>,
+    known: Result<(Document, Record), &'static str>,
 }
 
 pub fn run(context: &Context, args: &List) -> Result<()> {
@@ -103,8 +102,8 @@ fn table(context: &Context, entries: &[Entry]) -> String {
     rows.extend(entries.iter().map(|entry| match &entry.known {
         Ok((state, record)) => [
             entry.id.to_string(),
-            state.pid().unwrap_or(0).to_string(),
-            state.status().to_string(),
+            state.pid.unwrap_or(0).to_string(),
+            state.status.word().to_owned(),
             one_line(&record.bundle.display().to_string()),
             record.created.clone(),
             owner(&context.host, record.owner),
@@ -143,14 +142,14 @@ fn owner(host: &Host, uid: u32) -> String {
 fn object(context: &Context, entry: &Entry) -> Value {
     match &entry.known {
         Ok((state, record)) => json!({
-            "ociVersion": state.version(),
+            "ociVersion": state.oci_version,
             "id": entry.id.as_str(),
-            "pid": state.pid().unwrap_or(0),
-            "status": state.status().to_string(),
+            "pid": state.pid.unwrap_or(0),
+            "status": state.status.word(),
             "bundle": record.bundle,
             "rootfs": record.rootfs,
             "created": record.created,
-            "annotations": state.annotations(),
+            "annotations": state.annotations,
             "owner": owner(&context.host, record.owner),
         }),
         Err(status) => json!({ "id": entry.id.as_str(), "pid": 0, "status": status }),

@@ -19,14 +19,14 @@ use argh::FromArgs;
 
 pub use create::Create;
 pub use delete::Delete;
-pub use features::Features;
+pub use features::{FEATURES, Features};
 pub use kill::Kill;
 pub use list::List;
 pub use ps::Ps;
 pub use run::Run;
 pub use spec::Spec;
 pub use start::Start;
-pub use state::State;
+pub use state::{Document, State};
 
 use crate::container::{ContainerId, Store};
 use crate::error::{Error, Result};

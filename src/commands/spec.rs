@@ -64,7 +64,7 @@ pub fn run(args: &Spec) -> Result<()> {
     let config = json!({
         "ociVersion": OCI_VERSION,
         "root": { "path": "rootfs", "readonly": true },
-        "process": { "args": [name], "cwd": "/" },
+        "process": { "user": { "uid": 0, "gid": 0 }, "args": [name], "cwd": "/" },
         "annotations": { PROCESSOR_ANNOTATION: args.processor },
     });
     if !in_place {

@@ -1,9 +1,10 @@
 //! state: what a container is, as OCI JSON (runtime.md, State).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use argh::FromArgs;
-use oci_spec::runtime;
+use serde::Serialize;
 
 use super::{Context, print};
 use crate::bundle::OCI_VERSION;
@@ -34,11 +35,35 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
         Seen::BeingCreated => creating(&id),
         Seen::Remains => return Err(Error::DoesNotExist),
     };
-    // Sorted keys: the same container reads the same every time.
-    let value = serde_json::to_value(&state)
+    let text = serde_json::to_string_pretty(&state)
         .map_err(|e| Error::invalid(format!("the state cannot be shown: {e}")))?;
-    print(&format!("{value:#}\n"));
+    print(&format!("{text}\n"));
     Ok(())
+}
+
+/// The state document (runtime.md, State). Sorted, so that the same container reads the same every time.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// The config's own, and ours; missing while the container is being created.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The bundle's directory, absolute; empty while the container is being created.
+    pub bundle: PathBuf,
+    /// The container's id.
+    pub id: String,
+    /// The specification that this document follows.
+    pub oci_version: &'static str,
+    /// The proxy's pid, while it lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// What the container is now.
+    #[serde(serialize_with = "word")]
+    pub status: Status,
+}
+
+fn word<S: serde::Serializer>(status: &Status, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.word())
 }
 
 /// What a machine shows at one moment, looked at once for however many containers.
@@ -60,28 +85,31 @@ impl Sight {
 }
 
 /// The state document of a recorded container.
-pub fn document(record: &Record, sight: &Sight) -> runtime::State {
+pub fn document(record: &Record, sight: &Sight) -> Document {
     let status = Status::in_boot(&sight.boot_id, &record.proxy);
-    let mut state = runtime::State::default();
-    state.set_version(OCI_VERSION.to_owned());
-    state.set_id(record.id.clone());
-    state.set_status(status.into());
-    state.set_pid(matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid));
-    state.set_bundle(record.bundle.clone());
-    state.set_annotations(Some(annotations(record, sight)));
-    state
+    Document {
+        annotations: annotations(record, sight),
+        bundle: record.bundle.clone(),
+        id: record.id.clone(),
+        oci_version: OCI_VERSION,
+        pid: matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid),
+        status,
+    }
 }
 
-fn creating(id: &ContainerId) -> runtime::State {
-    let mut state = runtime::State::default();
-    state.set_version(OCI_VERSION.to_owned());
-    state.set_id(id.as_str().to_owned());
-    state.set_status(Status::Creating.into());
-    state
+fn creating(id: &ContainerId) -> Document {
+    Document {
+        annotations: BTreeMap::new(),
+        bundle: PathBuf::new(),
+        id: id.as_str().to_owned(),
+        oci_version: OCI_VERSION,
+        pid: None,
+        status: Status::Creating,
+    }
 }
 
-fn annotations(record: &Record, sight: &Sight) -> HashMap<String, String> {
-    let mut annotations: HashMap<String, String> = record.annotations.clone().into_iter().collect();
+fn annotations(record: &Record, sight: &Sight) -> BTreeMap<String, String> {
+    let mut annotations = record.annotations.clone();
     // Under whatever number it has now: another processor may have the one it had at create.
     let now = sight.processors.iter().find(|processor| processor.identity == record.processor);
     if let Some(processor) = now {

@@ -1,8 +1,6 @@
 //! What a container is now: derived from its record and its proxy, never stored. So it is true after a crash, a kill of
 //! the proxy, and a reboot.
 
-use oci_spec::runtime::ContainerState;
-
 use super::record::ProxyProcess;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -54,17 +52,6 @@ impl Status {
                 }
             }
             _ => Self::Stopped,
-        }
-    }
-}
-
-impl From<Status> for ContainerState {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Creating => Self::Creating,
-            Status::Created => Self::Created,
-            Status::Running => Self::Running,
-            Status::Stopped => Self::Stopped,
         }
     }
 }

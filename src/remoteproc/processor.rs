@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::ProcessorState;
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::sys::files;
 
 /// What stays the same of a processor when its number changes: its driver was unbound and bound, or another came first.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -99,8 +100,8 @@ impl Processor {
 fn identity(path: &Path) -> Option<Identity> {
     let name = std::fs::read_to_string(path.join("name")).ok()?.trim_end().to_owned();
     // A tree that only looks like sysfs may lack the link: then the directory itself is the device.
-    let device = match path.join("device").canonicalize() {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => path.canonicalize().ok()?,
+    let device = match files::real_path(&path.join("device")) {
+        Err(Errno::NOENT) => files::real_path(path).ok()?,
         other => other.ok()?,
     };
     Some(Identity { name, device })

@@ -1,9 +1,11 @@
 //! Files that are whole or absent, paths that do not lead out, locks that do not wait forever.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
@@ -17,6 +19,22 @@ const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Opens a directory for use as a base of other calls.
 pub fn open_directory(path: &Path) -> Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The path without links and dots, as the kernel names what it leads to (proc_pid_fd(5)).
+///
+/// Not `canonicalize`: with musl that takes 8 kB of stack, which a resident process would keep, and a call for every
+/// directory on the way.
+///
+/// # Errors
+/// What the kernel says; [`Errno::NOENT`] also for what has been deleted.
+pub fn real_path(path: &Path) -> Result<PathBuf> {
+    let found = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if rustix::fs::fstat(&found)?.st_nlink == 0 {
+        return Err(Errno::NOENT);
+    }
+    let name = rustix::fs::readlink(format!("/proc/self/fd/{}", found.as_raw_fd()), Vec::new())?;
+    Ok(OsString::from_vec(name.into_bytes()).into())
 }
 
 /// Opens the directory `path` below `base`; neither `..` nor a link may lead out of `base` (`EXDEV`).
@@ -151,6 +169,25 @@ mod tests {
         for name in ["../outside", "absolute", "relative"] {
             assert_eq!(read(&root, name), Err(Errno::NOENT), "{name}");
         }
+    }
+
+    #[test]
+    fn a_real_path_has_no_links_and_no_dots() {
+        let dir = tree();
+        let real = dir.path().canonicalize().unwrap();
+        symlink("root/sub", dir.path().join("link")).unwrap();
+        for (path, expected) in
+            [("link", "root/sub"), ("root/sub/../inside", "root/inside"), ("link/..", "root")]
+        {
+            assert_eq!(real_path(&dir.path().join(path)).unwrap(), real.join(expected), "{path}");
+        }
+        assert_eq!(real_path(Path::new("/")).unwrap(), Path::new("/"));
+        symlink("nowhere", dir.path().join("dangling")).unwrap();
+        assert_eq!(real_path(&dir.path().join("dangling")), Err(Errno::NOENT));
+        // Deleted, and still reached by a descriptor: the kernel's name for it would be that of another file.
+        let gone = File::create(dir.path().join("gone")).unwrap();
+        std::fs::remove_file(dir.path().join("gone")).unwrap();
+        assert_eq!(real_path(Path::new(&format!("/proc/self/fd/{}", gone.as_raw_fd()))), Err(Errno::NOENT));
     }
 
     #[test]
