@@ -1,4 +1,5 @@
-//! The tour of `cargo demo`: a firmware container from create to delete on a simulated STM32MP15.
+//! The tour of `cargo demo`: a firmware container from create to delete on a simulated STM32MP15, and of
+//! `cargo demo --board stm32mp1`: the same in QEMU, with the kernel's own driver.
 //!
 //! Every line after a `$` is given to a shell as it stands, and what it prints is what the program prints. Each step is
 //! checked; the first one that does not do what it should ends the tour with exit code 1.
@@ -6,7 +7,8 @@
 
 mod terminal;
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use simulated_board::{Board, BoardSpec};
 use terminal::{Outcome, Terminal};
@@ -14,16 +16,38 @@ use terminal::{Outcome, Terminal};
 /// A real Cortex-M4 firmware, as a user would have it.
 const FIRMWARE: &[u8] = include_bytes!("../firmware/blink.elf");
 
-/// What the tour types for short, as anybody would who tries another root than `/`.
-const ALIAS: &str = "alias remoteproc-runtime='remoteproc-runtime --root state --host-root host'";
+/// Where the tour takes place.
+struct Stage {
+    /// What it types for short.
+    alias: &'static str,
+    /// The machine's root as the lines name it.
+    host: &'static str,
+    about: String,
+}
 
 fn main() -> ExitCode {
-    match tour() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let told = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => tour(),
+        ["--board", board] => in_qemu(board),
+        _ => Err("the options are: --board NAME".into()),
+    };
+    match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("demo: {problem}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Has the tour told by this very program, in a guest with a real kernel.
+fn in_qemu(board: &str) -> Outcome {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/qemu/run");
+    let status = Command::new(script).args(["--demo", board]).status();
+    match status.map_err(|e| format!("{script}: {e}"))? {
+        status if status.success() => Ok(()),
+        status => Err(format!("{script}: {status}")),
     }
 }
 
@@ -34,21 +58,44 @@ fn tour() -> Outcome {
         .map_err(|e| format!("no directory to work in: {e}"))?;
     let place = directory.path();
     std::fs::write(place.join("blink.elf"), FIRMWARE).map_err(|e| format!("{}: {e}", place.display()))?;
+    // Set by tests/qemu/guest/demo: then the machine is the one that this runs on.
+    if std::env::var_os("REMOTEPROC_BOARD").is_some() {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        return tell_on(
+            place,
+            Stage {
+                alias: "alias remoteproc-runtime='remoteproc-runtime --root state'",
+                host: "",
+                about: format!(
+                    "Linux {} in QEMU, with its own driver of an STM32MP1's Cortex-M4.",
+                    release.trim_end()
+                ),
+            },
+        );
+    }
     let board = Board::mount(&place.join("host"), &place.join("files"), BoardSpec::stm32mp15())
         .map_err(|e| format!("no simulated board: {e}"))?;
-    let mut terminal = Terminal::open(place, ALIAS)?;
-    let told = tell(&mut terminal);
-    // Whatever is left after a step that failed; what still hangs in a driver is let go with the board.
-    terminal.end_proxies(["blink", "second", "third"]);
+    let told = tell_on(place, Stage {
+        alias: "alias remoteproc-runtime='remoteproc-runtime --root state --host-root host'",
+        host: "host",
+        about: "A simulated STM32MP157C-DK2: below host/ are its sysfs, debugfs, kernel log and /lib/firmware.".into(),
+    });
     drop(board);
     told
 }
 
-fn tell(t: &mut Terminal) -> Outcome {
-    t.remark(
-        "A simulated STM32MP157C-DK2: below host/ are its sysfs, debugfs, kernel log and /lib/firmware.",
-    );
-    t.show(ALIAS);
+fn tell_on(place: &Path, stage: Stage) -> Outcome {
+    let mut terminal = Terminal::open(place, stage.alias, stage.host)?;
+    let told = tell(&mut terminal, &stage);
+    // Whatever is left after a step that failed; what still hangs in a driver is let go with the board.
+    terminal.end_proxies(["blink", "second", "third"]);
+    told
+}
+
+fn tell(t: &mut Terminal, stage: &Stage) -> Outcome {
+    let Stage { alias, host, about } = stage;
+    t.remark(about);
+    t.show(alias);
 
     t.remark("A bundle for the Cortex-M4, and a container of it. Its proxy waits, the processor is off.");
     t.run("remoteproc-runtime spec --bundle blink --processor m4 --firmware blink.elf", 0, &[])?;
@@ -65,17 +112,25 @@ fn tell(t: &mut Terminal) -> Outcome {
     t.run("remoteproc-runtime start blink", 0, &["m4: booted blink.elf-"])?;
     t.expect_processor("running")?;
     t.run("remoteproc-runtime list", 0, &["ID", "blink", "running"])?;
-    t.run("cat host/sys/kernel/debug/remoteproc/remoteproc0/trace0", 0, &["blink 1.0 on cortex-m4: hello"])?;
+    t.run(
+        &format!("cat {host}/sys/kernel/debug/remoteproc/remoteproc0/trace0"),
+        0,
+        &["blink 1.0 on cortex-m4: hello"],
+    )?;
 
     t.remark("A crash that the kernel recovers from is no end; without recovery it is one.");
     t.run(
-        "echo 1 > host/sys/kernel/debug/remoteproc/remoteproc0/crash",
+        &format!("echo 1 > {host}/sys/kernel/debug/remoteproc/remoteproc0/crash"),
         0,
         &["m4: recovered by the kernel after a crash (crash detected in m4: type watchdog)"],
     )?;
     t.expect_processor("running")?;
-    t.run("echo disabled > host/sys/class/remoteproc/remoteproc0/recovery", 0, &[])?;
-    t.run("echo 1 > host/sys/kernel/debug/remoteproc/remoteproc0/crash", 0, &["m4: ended: crashed"])?;
+    t.run(&format!("echo disabled > {host}/sys/class/remoteproc/remoteproc0/recovery"), 0, &[])?;
+    t.run(
+        &format!("echo 1 > {host}/sys/kernel/debug/remoteproc/remoteproc0/crash"),
+        0,
+        &["m4: ended: crashed"],
+    )?;
     t.expect_exit_code("blink", pid, 1)?;
     t.remark("The proxy of blink has ended with exit code 1, which engines report and restart on.");
     t.run("remoteproc-runtime state blink | grep status", 0, &["\"status\": \"stopped\""])?;
@@ -100,6 +155,6 @@ fn tell(t: &mut Terminal) -> Outcome {
     t.expect_processor("offline")?;
     t.expect_exit_code("second", pid, 0)?;
     t.run("for id in blink second third; do remoteproc-runtime delete $id; done", 0, &[])?;
-    t.run("find state host/lib/firmware -mindepth 1 | wc -l", 0, &["0"])?;
-    t.expect_empty(&["state", "host/lib/firmware"])
+    t.run(&format!("find state {host}/lib/firmware -mindepth 1 | wc -l"), 0, &["0"])?;
+    t.expect_empty(&["state", &format!("{host}/lib/firmware")])
 }

@@ -25,14 +25,16 @@ const PLAIN: &str = "\x1b[0m";
 pub struct Terminal {
     place: PathBuf,
     alias: &'static str,
+    host: &'static str,
     screen: PathBuf,
     output: File,
     colours: bool,
 }
 
 impl Terminal {
-    /// A terminal whose working directory is `place`; `alias` holds in each of its lines.
-    pub fn open(place: &Path, alias: &'static str) -> Outcome<Self> {
+    /// A terminal whose working directory is `place`; `alias` holds in each of its lines, and `host` is the root of the
+    /// machine.
+    pub fn open(place: &Path, alias: &'static str, host: &'static str) -> Outcome<Self> {
         // Proxies outlive their create: they come to us then, and we learn their exit codes as an engine does.
         rustix::process::set_child_subreaper(Pid::from_raw(1)).map_err(|e| format!("subreaper: {e}"))?;
         let screen = place.join("screen");
@@ -40,7 +42,7 @@ impl Terminal {
             .and_then(|_| File::open(&screen))
             .map_err(|e| format!("{}: {e}", screen.display()))?;
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Ok(Self { place: place.to_owned(), alias, screen, output, colours })
+        Ok(Self { place: place.to_owned(), alias, host, screen, output, colours })
     }
 
     /// Prints a line about what follows.
@@ -78,7 +80,7 @@ impl Terminal {
 
     /// The state of remoteproc0.
     pub fn expect_processor(&self, state: &str) -> Outcome {
-        let path = self.place.join("host/sys/class/remoteproc/remoteproc0/state");
+        let path = self.place.join(format!("{}/sys/class/remoteproc/remoteproc0/state", self.host));
         let seen = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         match seen.trim_end() {
             seen if seen == state => Ok(()),

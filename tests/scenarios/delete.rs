@@ -1,6 +1,6 @@
 //! delete: nothing is left, or what is left is said and can be deleted later.
 
-use crate::harness::{BLINK, KILL_LIMIT, Machine, eventually, timed, wait_for_end};
+use crate::harness::{KILL_LIMIT, Machine, blink, eventually, timed, wait_for_end};
 
 #[test]
 fn only_a_stopped_container_is_deleted() {
@@ -73,7 +73,7 @@ fn what_a_dead_proxy_left_running_is_stopped_first() {
     assert_eq!((machine.processor().as_str(), machine.stored_firmware().len()), ("running", 1));
     machine.run(&["delete", "x"]).ok();
     machine.assert_clean();
-    assert_eq!(machine.control(0, "refcount"), "0");
+    machine.assert_starts(0, 0);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_crashed_processor_is_brought_back_while_its_firmware_is_still_there() {
         machine.run(force).ok();
         machine.assert_clean();
         // Not wedged: the kernel's count is back at none.
-        assert_eq!(machine.control(0, "refcount"), "0");
+        machine.assert_starts(0, 0);
         machine.running("y");
         machine.run(&["delete", "--force", "y"]).ok();
     }
@@ -194,7 +194,7 @@ fn a_firmware_file_that_is_gone_already_is_no_error() {
 fn what_others_keep_in_the_firmware_directory_stays() {
     let machine = Machine::stm32mp15();
     let vendor = machine.firmware_directory().join("vendor.elf");
-    std::fs::write(&vendor, BLINK).unwrap();
+    std::fs::write(&vendor, blink()).unwrap();
     machine.running("x");
     machine.run(&["delete", "--force", "x"]).ok();
     assert_eq!(machine.stored_firmware(), ["vendor.elf"]);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{BLINK, Bundle, Machine, Outcome, exit_code};
+use crate::harness::{Bundle, Machine, Outcome, blink, exit_code};
 use crate::logs::{objects, only_error};
 
 /// What create makes of a config.
@@ -61,7 +61,7 @@ fn bundle(machine: &Machine, name: &str, config: &str) -> Bundle {
     std::fs::create_dir_all(&rootfs).unwrap();
     let mut config: Value = serde_json::from_str(config).unwrap();
     let firmware = config["process"]["args"][0].as_str().unwrap().trim_start_matches('/').to_owned();
-    std::fs::write(rootfs.join(firmware), BLINK).unwrap();
+    std::fs::write(rootfs.join(firmware), blink()).unwrap();
     config["root"]["path"] = json!(rootfs);
     if let Some(name) = config.pointer_mut("/annotations/remoteproc.name") {
         *name = json!("m4");
@@ -97,7 +97,7 @@ fn the_configs_of_engines_are_accepted_and_refused_as_they_should_be() {
             }
         }
         let state = machine.state("x");
-        let asked: Value = serde_json::from_str(&std::fs::read_to_string(bundle.config()).unwrap()).unwrap();
+        let asked: Value = serde_json::from_str(&bundle.text()).unwrap();
         for (key, value) in asked["annotations"].as_object().unwrap() {
             assert_eq!(&state["annotations"][key], value, "{name}: {key}");
         }

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
-use simulated_board::{BoardSpec, FirmwareBuilder};
+use simulated_board::FirmwareBuilder;
 
-use crate::harness::{BLINK, Bundle, Machine, Outcome, skipped_without_root};
+use crate::harness::{BLINK, Bundle, Machine, Outcome, blink, is_cortex_m4, memory, skipped_without_root};
 
 const RPMSG: &[u8] = include_bytes!("../firmware/rpmsg.elf");
 const BARE: &[u8] = include_bytes!("../firmware/bare.elf");
@@ -21,7 +21,7 @@ fn set_firmware(bundle: &Bundle, path: &str) {
 /// A bundle whose firmware is called `name`.
 fn bundle_named(machine: &Machine, name: &str) -> Bundle {
     let bundle = machine.bundle("x", "m4");
-    std::fs::write(bundle.rootfs(name), BLINK).unwrap();
+    std::fs::write(bundle.rootfs(name), blink()).unwrap();
     set_firmware(&bundle, name);
     bundle
 }
@@ -64,6 +64,14 @@ fn utc_now() -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Firmware of every kind: with a trace buffer, with rpmsg and without a resource table.
+fn real_firmware() -> Vec<Vec<u8>> {
+    match is_cortex_m4() {
+        true => [BLINK, RPMSG, BARE].map(<[u8]>::to_vec).into(),
+        false => vec![blink()],
+    }
+}
+
 fn patched(elf: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut elf = elf.to_vec();
     elf[at..at + bytes.len()].copy_from_slice(bytes);
@@ -73,8 +81,8 @@ fn patched(elf: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn real_firmware_runs_with_a_trace_buffer_with_rpmsg_and_without_a_resource_table() {
     let machine = Machine::stm32mp15();
-    for firmware in [BLINK, RPMSG, BARE] {
-        lives(&machine, &machine.bundle_of("x", "m4", firmware));
+    for firmware in real_firmware() {
+        lives(&machine, &machine.bundle_of("x", "m4", &firmware));
     }
 }
 
@@ -82,10 +90,10 @@ fn real_firmware_runs_with_a_trace_buffer_with_rpmsg_and_without_a_resource_tabl
 fn firmware_for_another_machine_or_of_64_bits_is_taken_as_by_the_kernel() {
     let machine = Machine::stm32mp15();
     for machine_number in [0_u16, 3, 62, 183, 243, 0xffff] {
-        let firmware = patched(BLINK, 18, &machine_number.to_le_bytes());
+        let firmware = patched(&blink(), 18, &machine_number.to_le_bytes());
         lives(&machine, &machine.bundle_of("x", "m4", &firmware));
     }
-    let wide = FirmwareBuilder::new().wide().machine(183).segment(0x1000_0000, &[7; 64]).build();
+    let wide = FirmwareBuilder::new().wide().machine(183).segment(memory(), &[7; 64]).build();
     lives(&machine, &machine.bundle_of("x", "m4", &wide));
 }
 
@@ -125,12 +133,16 @@ fn kernel_boots(machine: &Machine, image: &[u8]) -> bool {
 #[test]
 fn broken_elf_files_are_refused_as_by_the_kernel() {
     let machine = Machine::stm32mp15();
-    for firmware in [BLINK, RPMSG, BARE] {
-        assert!(kernel_boots(&machine, firmware));
-        for (word, image) in broken(firmware) {
+    for firmware in real_firmware() {
+        assert!(kernel_boots(&machine, &firmware));
+        for (word, image) in broken(&firmware) {
             let bundle = machine.bundle_of("x", "m4", &image);
             machine.create_is_refused(&bundle, &["firmware: fw.elf: ", word]);
-            assert!(!kernel_boots(&machine, &image), "the kernel takes what is refused here: {word}");
+            // The driver of PRUs adds offset and size of a segment in 32 bits, reads far behind the file, and takes the
+            // kernel down (drivers/remoteproc/pru_rproc.c, pru_rproc_load_elf_segments, Linux 6.12).
+            if is_cortex_m4() {
+                assert!(!kernel_boots(&machine, &image), "the kernel takes what is refused here: {word}");
+            }
         }
     }
 }
@@ -433,14 +445,11 @@ fn stored_with_class_path(machine: &Machine, value: &str, directory: &str) -> Ve
 
 #[test]
 fn the_kernels_own_firmware_directory_is_used_below_the_host_root() {
-    // As a kernel that keeps the newline of an echo shows it, and as one that strips it.
-    for (spec, value) in [
-        (BoardSpec::stm32mp15(), "/var/fw"),
-        (BoardSpec::stm32mp15(), "/var/fw\n"),
-        (BoardSpec::stm32mp15().path_keeps_newline(false), "/var/fw\n"),
-    ] {
-        let newline_kept = value.ends_with('\n');
-        let machine = Machine::simulated(spec);
+    // Linux 6.1 takes the newline of an echo for a part of the path, and 6.12 does not.
+    for (keeps_newline, value) in
+        [(true, "/var/fw"), (true, "/var/fw\n"), (false, "/var/fw"), (false, "/var/fw\n")]
+    {
+        let Some(machine) = Machine::that_keeps_newlines(keeps_newline) else { continue };
         let names = stored_with_class_path(&machine, value, "var/fw");
         assert_eq!((names.len(), parts(&names[0]).0), (1, "fw.elf"));
         assert_eq!(machine.stored_firmware(), Vec::<String>::new(), "not in the usual directory");
@@ -449,10 +458,12 @@ fn the_kernels_own_firmware_directory_is_used_below_the_host_root() {
             Path::new(&path),
             machine.host_root().canonicalize().unwrap().join("var/fw").join(&names[0])
         );
-        let shown =
-            std::fs::read_to_string(machine.path("sys/module/firmware_class/parameters/path")).unwrap();
-        if !newline_kept || shown == "/var/fw\n" {
-            machine.run(&["start", "x"]).ok();
+        let outcome = machine.run(&["start", "x"]);
+        if keeps_newline && value.ends_with('\n') {
+            outcome.clone().refused(&["(ENOENT)"]);
+            assert!(outcome.hint().contains(&path), "{}", outcome.hint());
+        } else {
+            outcome.ok();
             assert_eq!(machine.processor(), "running");
         }
         machine.run(&["delete", "--force", "x"]).ok();

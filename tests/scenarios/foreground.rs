@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Companion, Machine, eventually, exit_code, is_alive, wait_for_end};
+use crate::harness::{Companion, Machine, eventually, exit_code, in_scenarios_words, is_alive, wait_for_end};
 
 /// A `run` at work.
 struct Foreground {
@@ -54,7 +54,7 @@ impl Foreground {
     }
 
     fn stderr(&self) -> String {
-        std::fs::read_to_string(&self.stderr).unwrap()
+        in_scenarios_words(std::fs::read_to_string(&self.stderr).unwrap())
     }
 }
 

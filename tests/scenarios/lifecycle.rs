@@ -2,7 +2,7 @@
 
 use simulated_board::{BoardSpec, FirmwareBuilder};
 
-use crate::harness::{Machine, exit_code};
+use crate::harness::{Machine, exit_code, traced};
 
 #[test]
 fn a_firmware_is_created_started_stopped_and_deleted() {
@@ -44,12 +44,10 @@ fn every_processor_of_a_board_has_its_own_container() {
 #[test]
 fn the_kernel_has_the_firmware_of_its_container_and_not_that_of_another() {
     let machine = Machine::stm32mp15();
-    let image =
-        |text: &[u8]| FirmwareBuilder::new().segment(0x1000_0000, text).trace(0x1000_0000, 32).build();
     let trace =
         || std::fs::read_to_string(machine.path("sys/kernel/debug/remoteproc/remoteproc0/trace0")).unwrap();
-    machine.create("old", &machine.bundle_of("old", "m4", &image(b"old firmware\0"))).ok();
-    machine.create("new", &machine.bundle_of("new", "m4", &image(b"new firmware\0"))).ok();
+    machine.create("old", &machine.bundle_of("old", "m4", &traced("old firmware"))).ok();
+    machine.create("new", &machine.bundle_of("new", "m4", &traced("new firmware"))).ok();
     machine.run(&["start", "old"]).ok();
     assert_eq!(trace(), "old firmware");
     machine.run(&["kill", "old"]).ok();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{BLINK, Bundle, Machine, Outcome, binary};
+use crate::harness::{Bundle, Machine, Outcome, binary, blink, name_on_board};
 
 fn list_json(machine: &Machine) -> Vec<Value> {
     serde_json::from_str(&machine.run(&["list", "--format", "json"]).ok()).unwrap()
@@ -245,8 +245,8 @@ fn both_versions_that_features_names_are_taken() {
 
 /// `spec` for processor m4, run in `directory`.
 fn spec(machine: &Machine, directory: &Path, firmware: &str, more: &[&str]) -> Outcome {
-    let mut command =
-        machine.command(&[&["spec", "--processor", "m4", "--firmware", firmware], more].concat());
+    let mut command = machine
+        .command(&[&["spec", "--processor", &name_on_board("m4"), "--firmware", firmware], more].concat());
     command.current_dir(directory);
     Outcome::of(command, machine.scratch())
 }
@@ -255,7 +255,7 @@ fn spec(machine: &Machine, directory: &Path, firmware: &str, more: &[&str]) -> O
 fn workshop(machine: &Machine) -> std::path::PathBuf {
     let directory = machine.scratch().join("workshop");
     std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join("blink.elf"), BLINK).unwrap();
+    std::fs::write(directory.join("blink.elf"), blink()).unwrap();
     directory
 }
 
@@ -281,9 +281,9 @@ fn spec_writes_a_bundle_that_create_takes() {
     spec(&machine, &place.join("made"), "../blink.elf", &[]).ok();
     for (id, bundle) in [("a", "made/for/m4"), ("b", "made")] {
         let bundle = Bundle { path: place.join(bundle) };
-        assert!(std::fs::read(bundle.rootfs("blink.elf")).unwrap() == BLINK, "another firmware in {id}");
+        assert!(std::fs::read(bundle.rootfs("blink.elf")).unwrap() == blink(), "another firmware in {id}");
         let config: Value = serde_json::from_slice(&std::fs::read(bundle.config()).unwrap()).unwrap();
-        assert_eq!(config["annotations"], json!({ "remoteproc.name": "m4" }));
+        assert_eq!(config["annotations"], json!({ "remoteproc.name": name_on_board("m4") }));
         assert_eq!(config["process"]["args"], json!(["blink.elf"]));
         machine.create(id, &bundle).ok();
         machine.run(&["start", id]).ok();
@@ -320,7 +320,7 @@ fn spec_takes_a_firmware_that_lies_in_the_bundle_already() {
     std::fs::create_dir(place.join("rootfs")).unwrap();
     std::fs::rename(place.join("blink.elf"), place.join("rootfs/blink.elf")).unwrap();
     spec(&machine, &place, "rootfs/blink.elf", &[]).ok();
-    assert!(std::fs::read(place.join("rootfs/blink.elf")).unwrap() == BLINK, "the firmware has changed");
+    assert!(std::fs::read(place.join("rootfs/blink.elf")).unwrap() == blink(), "the firmware has changed");
     machine.create("x", &Bundle { path: place }).ok();
 }
 

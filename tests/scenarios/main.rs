@@ -18,6 +18,7 @@ mod watch;
 mod config;
 mod engines;
 mod firmware;
+mod kernel;
 mod peers;
 mod races;
 mod storage;

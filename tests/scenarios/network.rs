@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Companion, Machine, Outcome, binary, eventually, skipped_without_root};
+use crate::harness::{Bundle, Companion, Machine, Outcome, copy_binary, eventually, skipped_without_root};
 
 /// A user without rights, on every Linux.
 const NOBODY: u32 = 65534;
@@ -139,7 +139,7 @@ fn a_path_that_leads_nowhere_is_an_error_and_leaves_nothing() {
 /// Lets a user without rights create containers on a machine, with a copy of the binary.
 fn open_to_everybody(machine: &Machine) -> PathBuf {
     let program = machine.scratch().join("program");
-    std::fs::copy(binary(), &program).unwrap();
+    copy_binary(&program);
     std::fs::create_dir(machine.state_root()).unwrap();
     let firmware = machine.firmware_directory().canonicalize().unwrap();
     for directory in [machine.scratch(), machine.state_root(), &firmware] {

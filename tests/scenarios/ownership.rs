@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Machine, Outcome, eventually, processors, skipped_without_root, wait_for_end};
+use crate::harness::{Machine, Outcome, early_states, eventually, skipped_without_root, wait_for_end};
 
 /// Does what a hint says to do by hand: the words `echo WORD > PATH` in it, in order.
 fn follow(hint: &str) {
@@ -61,7 +61,7 @@ fn a_processor_with_a_running_container_is_refused_with_its_name_and_the_way_to_
     let root = machine.state_root().display();
     assert_eq!(outcome.hint(), format!("remoteproc-runtime --root {root} kill owner stops it"));
     assert_eq!((machine.status("owner").as_str(), machine.processor().as_str()), ("running", "running"));
-    assert_eq!(machine.control(0, "refcount"), "1", "the processor was not touched");
+    machine.assert_starts(0, 1);
     machine.run(&["kill", "owner"]).ok();
     machine.run(&["delete", "other"]).ok();
     machine.running("another");
@@ -137,9 +137,9 @@ fn a_lesser_users_lock_does_not_stop_root_from_freeing_a_processor() {
 
 #[test]
 fn a_processor_that_something_else_booted_is_refused_and_the_hint_frees_it() {
-    for state in ["running", "attached", "detached"] {
+    for &state in early_states() {
         let machine = Machine::stm32mp15();
-        machine.fault(0, "state", state);
+        machine.started_by_something_else(state);
         machine.created("x");
         let outcome = machine.run(&["start", "x"]);
         outcome.clone().refused(&["processor m4", state, "something else"]);
@@ -174,10 +174,8 @@ fn a_crashed_processor_that_no_living_container_owns_is_brought_back_by_start() 
     assert_eq!(machine.processor(), "crashed");
     machine.running("next");
     assert_eq!(machine.attribute(0, "firmware"), file_name(&machine, "next"));
-    assert_eq!(
-        (machine.control(0, "refcount"), machine.attribute(0, "recovery")),
-        ("1".into(), "disabled".into())
-    );
+    machine.assert_starts(0, 1);
+    assert_eq!(machine.attribute(0, "recovery"), "disabled");
     // The crashed one goes without harm to its successor.
     machine.run(&["delete", "crashed"]).ok();
     assert_eq!((machine.status("next").as_str(), machine.processor().as_str()), ("running", "running"));
@@ -220,7 +218,7 @@ fn file_name(machine: &Machine, id: &str) -> String {
 
 #[test]
 fn a_device_that_returns_under_another_number_is_found_and_the_one_under_the_old_is_not_touched() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     machine.created("x");
     let path = |machine: &Machine| machine.state("x")["annotations"]["remoteproc.resolved-path"].clone();
     let class = machine.path("sys/class/remoteproc");
@@ -248,7 +246,7 @@ fn swap_numbers(machine: &Machine) {
 
 #[test]
 fn a_dead_proxys_firmware_is_stopped_under_another_number_and_nothing_else_is() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     machine.orphaned("x");
     let firmware = file_name(&machine, "x");
     swap_numbers(&machine);

@@ -54,11 +54,6 @@ fn assert_nothing_left(machine: &Machine) {
     eventually("no process is left", || machine.processes().is_empty());
 }
 
-/// How many stops the kernel wants before it really stops.
-fn starts_that_count(machine: &Machine) -> String {
-    std::fs::read_to_string(machine.path("board/remoteproc0/refcount")).unwrap().trim().to_owned()
-}
-
 fn bundle_path(machine: &Machine) -> String {
     machine.bundle("bundle", "m4").path.to_str().unwrap().to_owned()
 }
@@ -112,7 +107,8 @@ fn of_eight_starts_of_one_container_exactly_one_boots_the_processor() {
     for _ in 0..ROUNDS {
         let pid = machine.created("x");
         one_won(eight(&machine, &["start", "x"]), &["cannot start a container that is running"]);
-        assert_eq!((machine.status("x").as_str(), starts_that_count(&machine).as_str()), ("running", "1"));
+        assert_eq!(machine.status("x"), "running");
+        machine.assert_starts(0, 1);
         machine.run(&["kill", "x"]).ok();
         assert_eq!((machine.processor().as_str(), exit_code(pid)), ("offline", 0));
         machine.run(&["delete", "x"]).ok();
@@ -138,10 +134,8 @@ fn of_containers_started_at_once_on_one_processor_one_runs_and_the_others_name_i
                 machine.run(&["delete", id]).ok();
             }
             assert_eq!(machine.processes(), [pids[index]]);
-            assert_eq!(
-                (machine.processor().as_str(), starts_that_count(&machine).as_str()),
-                ("running", "1")
-            );
+            assert_eq!(machine.processor(), "running");
+            machine.assert_starts(0, 1);
             assert_eq!(machine.stored_firmware(), [machine.attribute(0, "firmware")]);
             machine.run(&["kill", winner]).ok();
             machine.run(&["delete", winner]).ok();
@@ -159,7 +153,8 @@ fn after_eight_kills_the_firmware_has_stopped_once() {
             let won = succeeded_or(eight(&machine, &["kill", "x", signal]), &["container not running"]);
             assert!(won > 0);
             assert_eq!((machine.status("x").as_str(), machine.processor().as_str()), ("stopped", "offline"));
-            assert_eq!((exit_code(pid), starts_that_count(&machine).as_str()), (0, "0"));
+            assert_eq!(exit_code(pid), 0);
+            machine.assert_starts(0, 0);
             machine.run(&["delete", "x"]).ok();
             assert_nothing_left(&machine);
         }

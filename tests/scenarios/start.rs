@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_board::FirmwareBuilder;
 
-use crate::harness::{Machine, Outcome, eventually, processors, timed};
+use crate::harness::{Machine, Outcome, eventually, timed};
 
 /// Far below start's own limit of 60 s, and long for verbs that only look.
 const SOON: Duration = Duration::from_secs(5);
@@ -34,7 +34,8 @@ fn only_a_created_container_is_started() {
     machine.run(&["start", "x"]).refused(&["container x", "does not exist"]);
     machine.running("x");
     machine.run(&["start", "x"]).refused(&["cannot start", "is running", "must be created", "hint: "]);
-    assert_eq!((machine.processor().as_str(), machine.control(0, "refcount").as_str()), ("running", "1"));
+    assert_eq!(machine.processor(), "running");
+    machine.assert_starts(0, 1);
     machine.run(&["kill", "x"]).ok();
     machine.run(&["start", "x"]).refused(&["cannot start", "is stopped", "must be created", "hint: "]);
     assert_eq!(machine.processor(), "offline");
@@ -90,10 +91,10 @@ fn known_causes_have_a_hint() {
 #[test]
 fn a_segment_outside_the_processors_memory_is_told_by_the_kernels_line_and_a_hint() {
     let machine = Machine::stm32mp15();
-    let firmware = FirmwareBuilder::new().segment(0xe000_0000, b"code").build();
+    let firmware = FirmwareBuilder::new().segment(0xe00f_0000, b"code").build();
     machine.create("x", &machine.bundle_of("x", "m4", &firmware)).ok();
     let outcome = machine.run(&["start", "x"]);
-    outcome.clone().refused(&["Invalid argument (EINVAL)", "kernel: ", "bad phdr da 0xe0000000"]);
+    outcome.clone().refused(&["Invalid argument (EINVAL)", "kernel: ", "bad phdr da 0xe00f0000"]);
     assert!(outcome.hint().contains("outside the processor's memory"), "{}", outcome.hint());
 }
 
@@ -122,7 +123,7 @@ fn a_stored_firmware_that_was_removed_is_named_with_the_place_where_the_kernel_l
 
 #[test]
 fn at_most_five_of_the_kernels_lines_are_shown_and_only_of_this_processor_and_attempt() {
-    let machine = Machine::simulated(processors(&["m4", "r5"]));
+    let machine = Machine::with_two_processors();
     machine.write("dev/kmsg", "remoteproc remoteproc0: before the attempt");
     machine.fault(0, "start-error", "EIO");
     machine.fault(0, "start-delay-ms", "800");
@@ -153,7 +154,7 @@ fn at_most_five_of_the_kernels_lines_are_shown_and_only_of_this_processor_and_at
 fn a_refusal_is_told_without_the_kernels_log_as_well() {
     for kmsg in ["off", "denied"] {
         let machine = Machine::stm32mp15();
-        machine.write("board/kmsg", kmsg);
+        machine.set_log(kmsg);
         machine.fault(0, "start-error", "ETIMEDOUT");
         let outcome = failed_start(&machine, "x");
         outcome.clone().refused(&["processor m4", "timed out (ETIMEDOUT)", "hint: "]);
@@ -171,7 +172,8 @@ fn wedged() -> Machine {
     machine.fault(0, "start-error", "EIO");
     machine.set(0, "recovery", "recover");
     machine.heal(0, "start-error");
-    assert_eq!((machine.processor().as_str(), machine.control(0, "refcount").as_str()), ("offline", "1"));
+    assert_eq!(machine.processor(), "offline");
+    machine.assert_starts(0, 1);
     machine.run(&["delete", "first"]).ok();
     machine
 }
@@ -191,7 +193,7 @@ fn a_start_that_the_kernel_accepts_without_effect_is_a_failure() {
 
 #[test]
 fn while_a_start_waits_for_its_driver_the_other_verbs_answer() {
-    let machine = Machine::simulated(processors(&["m4", "r5"]));
+    let machine = Machine::with_two_processors();
     machine.created("x");
     std::thread::scope(|scope| {
         let hang = machine.hang(0, "start-hangs");
@@ -203,7 +205,7 @@ fn while_a_start_waits_for_its_driver_the_other_verbs_answer() {
             machine.run(&["ps", "x"]).ok();
             machine.run(&["kill", "x", "0"]).ok();
             machine.run(&["delete", "x"]).refused(&["cannot delete", "created", "must be stopped"]);
-            machine.resident_on("y", "r5");
+            machine.resident_on("y", "other");
             machine.run(&["start", "y"]).ok();
             machine.run(&["delete", "--force", "y"]).ok();
         });
@@ -246,8 +248,9 @@ fn a_kill_during_a_slow_start_stops_what_it_started() {
 fn a_device_that_is_gone_is_named() {
     let machine = Machine::stm32mp15();
     let resident = machine.created_resident("x");
+    let gone = format!("{} is gone", machine.device(0));
     machine.fault(0, "plug", "out");
-    machine.run(&["start", "x"]).refused(&["processor m4", "10000000.m4 is gone", "hint: "]);
+    machine.run(&["start", "x"]).refused(&["processor m4", &gone, "hint: "]);
     assert_eq!((machine.status("x").as_str(), resident.ends()), ("stopped", 1));
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_board::{BoardSpec, FirmwareBuilder};
 
-use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, processors, timed};
+use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, timed};
 
 /// Below that limit by far.
 const SOON: Duration = Duration::from_secs(8);
@@ -238,9 +238,10 @@ fn starts_of_somebody_else_are_stopped_as_often_as_they_were_made() {
         for _ in 0..3 {
             machine.set(0, "state", "start");
         }
-        assert_eq!(machine.control(0, "refcount"), "4");
+        machine.assert_starts(0, 4);
         machine.run(&["kill", "x", signal]).ok();
-        assert_eq!((machine.processor().as_str(), machine.control(0, "refcount").as_str()), ("offline", "0"));
+        assert_eq!(machine.processor(), "offline");
+        machine.assert_starts(0, 0);
         machine.run(&["delete", "x"]).ok();
     }
 }
@@ -271,7 +272,7 @@ fn a_kill_beside_a_slow_one_waits_for_the_same_end() {
 /// What each verb says while a stop hangs in the driver, and that it says so in time.
 #[test]
 fn while_a_stop_hangs_every_verb_answers_in_its_limit_with_the_truth() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     let resident = machine.running_resident("x");
     let hang = machine.hang(0, "stop-hangs");
     let pending =

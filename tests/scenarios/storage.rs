@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use simulated_board::BoardSpec;
 
-use crate::harness::{BLINK, Machine, eventually, skipped_without_root, wait_for_end};
+use crate::harness::{BLINK, Machine, copy_binary, eventually, skipped_without_root, wait_for_end};
 
 /// A small file system of a scenario's own, unmounted at its end, however that comes.
 struct Tmpfs(PathBuf);
@@ -155,7 +155,7 @@ fn a_firmware_directory_without_rights_is_named_with_what_to_do() {
     let bundle = machine.bundle("x", "m4");
     // The other user reaches the board, the bundle and a copy of the binary, and has a state directory of his own.
     let (binary, state) = (machine.scratch().join("binary"), machine.scratch().join("others-state"));
-    std::fs::copy(machine.command(&[]).get_program(), &binary).unwrap();
+    copy_binary(&binary);
     std::fs::set_permissions(machine.scratch(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::create_dir(&state).unwrap();
     std::os::unix::fs::chown(&state, Some(65534), Some(65534)).unwrap();

@@ -11,7 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde_json::Value;
 
-use crate::harness::{Bundle, Machine, Outcome, PATIENCE, binary, eventually, exit_code, wait_for_end};
+use crate::harness::{
+    Bundle, Machine, Outcome, PATIENCE, binary, eventually, exit_code, in_scenarios_words, wait_for_end,
+};
 
 /// An engine's side of a console socket.
 struct Console {
@@ -87,6 +89,7 @@ fn read_until(master: &mut std::fs::File, word: &str) -> String {
         let read =
             master.read(&mut buffer).unwrap_or_else(|e| panic!("{word:?} has not come: {text:?}: {e}"));
         text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        text = in_scenarios_words(text);
     }
     text
 }
@@ -221,7 +224,7 @@ fn without_a_terminal_the_proxy_keeps_the_creates_output_and_no_input() {
     assert_eq!(descriptor(pid, 2), outcome.log);
     assert_eq!(descriptor(pid, 1).extension().unwrap(), "out");
     machine.run(&["start", "x"]).ok();
-    let said = std::fs::read_to_string(&outcome.log).unwrap();
+    let said = in_scenarios_words(std::fs::read_to_string(&outcome.log).unwrap());
     assert!(said.contains("m4: booted fw.elf-"), "{said}");
     assert_eq!(descriptor(pid, 0), Path::new("/dev/null"), "still");
 }

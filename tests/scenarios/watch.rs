@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use crate::harness::{A_WHILE, Machine, Resident, eventually, processors, timed};
-
-/// With the kernel's log, without it, and with one that may not be read.
-const LOGS: [&str; 3] = ["on", "off", "denied"];
+use crate::harness::{A_WHILE, Machine, Resident, eventually, log_modes, timed};
 
 fn with_log(mode: &str) -> Machine {
     let machine = Machine::stm32mp15();
-    machine.write("board/kmsg", mode);
+    machine.set_log(mode);
     machine
 }
 
@@ -35,7 +32,7 @@ fn ends_with_one_line(resident: &Resident, words: &[&str]) {
 
 #[test]
 fn a_crash_without_recovery_ends_the_container_and_leaves_the_evidence() {
-    for mode in LOGS {
+    for &mode in log_modes() {
         let machine = without_recovery(mode);
         let resident = machine.running_resident("x");
         machine.crash(0);
@@ -66,7 +63,7 @@ fn a_crash_is_noticed_at_once_through_the_kernels_log() {
 
 #[test]
 fn a_crash_that_the_kernel_recovers_from_is_told_and_is_no_end() {
-    for mode in LOGS {
+    for &mode in log_modes() {
         let machine = with_log(mode);
         // Long enough for a poll of a second to see it.
         machine.fault(0, "recovery-delay-ms", "2400");
@@ -196,18 +193,22 @@ fn states_in_which_a_firmware_runs_are_no_end() {
 fn a_device_that_vanishes_is_an_end() {
     for mode in ["on", "off"] {
         let machine = with_log(mode);
-        let unbind = || machine.write("sys/bus/platform/drivers/stm32-rproc/unbind", "10000000.m4");
         let resident = machine.running_resident("x");
         // Nothing that the kernel could stop first.
         machine.fault(0, "state", "suspended");
-        unbind();
+        machine.unbind(0);
         ends_with_one_line(&resident, &["m4: ended: its device is gone"]);
         assert_eq!(machine.status("x"), "stopped");
         machine.run(&["delete", "x"]).ok();
-        machine.fault(0, "plug", "in");
+    }
+}
 
+#[test]
+fn a_device_that_vanishes_with_a_running_firmware_is_an_end() {
+    for mode in ["on", "off"] {
+        let machine = with_log(mode);
         let resident = machine.running_resident("x");
-        unbind();
+        machine.unbind(0);
         // The kernel stops it on the way, which may be seen.
         ends_with_one_line(&resident, &["m4: ended: "]);
         let said = resident.said();
@@ -230,7 +231,7 @@ fn a_kill_of_a_container_whose_device_vanished_succeeds() {
 
 #[test]
 fn what_happens_to_another_processor_is_none_of_its_business() {
-    let machine = Machine::simulated(processors(&["m4", "other"]));
+    let machine = Machine::with_two_processors();
     let (x, y) = (machine.resident_on("x", "m4"), machine.resident_on("y", "other"));
     for id in ["x", "y"] {
         machine.run(&["start", id]).ok();
@@ -305,7 +306,7 @@ fn a_kill_in_the_middle_of_a_recovery_stops_what_comes_of_it() {
         std::thread::sleep(Duration::from_millis(millis));
         machine.run(&["kill", "x"]).ok();
         assert_eq!((machine.processor().as_str(), resident.ends()), ("offline", 0), "{millis}");
-        assert_eq!(machine.control(0, "refcount"), "0");
+        machine.assert_starts(0, 0);
         machine.run(&["delete", "x"]).ok();
     }
 }

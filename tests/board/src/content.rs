@@ -90,8 +90,7 @@ impl State {
         if text.len() > CLASS_PATH_MAX {
             return Err(Errno::ENOSPC);
         }
-        let stripped = text.strip_suffix('\n').unwrap_or(text);
-        self.class_path = if self.path_keeps_newline { text } else { stripped }.into();
+        self.class_path = text.into();
         Ok(())
     }
 }

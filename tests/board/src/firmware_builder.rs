@@ -5,10 +5,21 @@
 pub struct FirmwareBuilder {
     wide: bool,
     machine: u16,
-    segments: Vec<(u64, Vec<u8>)>,
+    segments: Vec<Segment>,
     traces: Vec<(u32, u32)>,
     table: Option<u32>,
 }
+
+#[derive(Clone, Debug)]
+struct Segment {
+    address: u64,
+    bytes: Vec<u8>,
+    /// p_flags: a driver may tell code from data by them.
+    flags: u32,
+}
+
+const READ_WRITE: u32 = 6;
+const READ_WRITE_EXECUTE: u32 = 7;
 
 impl Default for FirmwareBuilder {
     fn default() -> Self {
@@ -39,7 +50,15 @@ impl FirmwareBuilder {
     /// Adds bytes to be loaded at `address`.
     #[must_use]
     pub fn segment(mut self, address: u64, bytes: &[u8]) -> Self {
-        self.segments.push((address, bytes.to_vec()));
+        self.segments.push(Segment { address, bytes: bytes.to_vec(), flags: READ_WRITE_EXECUTE });
+        self
+    }
+
+    /// Adds bytes that are not executed: some processors have a memory of its own for these
+    /// (drivers/remoteproc/pru_rproc.c).
+    #[must_use]
+    pub fn data(mut self, address: u64, bytes: &[u8]) -> Self {
+        self.segments.push(Segment { address, bytes: bytes.to_vec(), flags: READ_WRITE });
         self
     }
 
@@ -71,11 +90,10 @@ impl FirmwareBuilder {
         let data_at = header + program * self.segments.len();
 
         let mut programs = Vec::new();
-        for (address, bytes) in &self.segments {
+        for segment in &self.segments {
             let offset = (data_at + data.len()) as u64;
-            let len = bytes.len() as u64;
-            self.push_program(&mut programs, offset, *address, len);
-            data.extend_from_slice(bytes);
+            self.push_program(&mut programs, offset, segment);
+            data.extend_from_slice(&segment.bytes);
         }
 
         let names = b"\0.shstrtab\0.resource_table\0";
@@ -106,7 +124,7 @@ impl FirmwareBuilder {
         out.extend(2u16.to_le_bytes());
         out.extend(self.machine.to_le_bytes());
         out.extend(1u32.to_le_bytes());
-        self.push_word(&mut out, self.segments.first().map_or(0, |(address, _)| *address));
+        self.push_word(&mut out, self.segments.first().map_or(0, |segment| segment.address));
         self.push_word(&mut out, if self.wide { 64 } else { 52 });
         self.push_word(&mut out, sections_at as u64);
         out.extend(0u32.to_le_bytes());
@@ -117,16 +135,17 @@ impl FirmwareBuilder {
         out
     }
 
-    fn push_program(&self, out: &mut Vec<u8>, offset: u64, address: u64, len: u64) {
+    fn push_program(&self, out: &mut Vec<u8>, offset: u64, segment: &Segment) {
         out.extend(1u32.to_le_bytes());
         if self.wide {
-            out.extend(7u32.to_le_bytes());
+            out.extend(segment.flags.to_le_bytes());
         }
-        for word in [offset, address, address, len, len] {
+        let len = segment.bytes.len() as u64;
+        for word in [offset, segment.address, segment.address, len, len] {
             self.push_word(out, word);
         }
         if !self.wide {
-            out.extend(7u32.to_le_bytes());
+            out.extend(segment.flags.to_le_bytes());
         }
         self.push_word(out, 4);
     }

@@ -148,6 +148,14 @@ impl Machine {
 }
 
 impl State {
+    /// firmware_class.path as the kernel uses it. It reads as it was written in any case.
+    pub(crate) fn class_path_used(&self) -> &str {
+        match self.path_keeps_newline {
+            true => &self.class_path,
+            false => self.class_path.split('\n').next().unwrap_or_default(),
+        }
+    }
+
     /// The slot of a device that is still there.
     pub(crate) fn slot_of(&self, id: DeviceId) -> Option<usize> {
         self.slots.iter().position(|slot| slot.device.as_ref().is_some_and(|device| device.id == id))

@@ -186,7 +186,7 @@ impl Machine {
     fn request_firmware(&self, id: DeviceId, name: &str) -> Result<Vec<u8>, Errno> {
         let search = {
             let state = self.lock();
-            search_path(&state.class_path, &state.osrelease)
+            search_path(state.class_path_used(), &state.osrelease)
         };
         request_firmware::request(name, &search, &self.backing).or_else(|refusal| {
             let Refusal { errno, lines } = refusal;

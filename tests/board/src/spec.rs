@@ -255,7 +255,8 @@ impl BoardSpec {
         self
     }
 
-    /// Whether a newline written to firmware_class.path becomes part of the path, as up to 6.1.
+    /// Whether a newline written to firmware_class.path is taken for a part of the path, as up to 6.1. It reads with the
+    /// newline ever after, as 6.12's does too.
     #[must_use]
     pub fn path_keeps_newline(mut self, keeps: bool) -> Self {
         self.path_keeps_newline = keeps;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::real;
+
 /// A bundle's directory.
 #[derive(Clone, Debug)]
 pub struct Bundle {
@@ -29,7 +31,16 @@ impl Bundle {
         self.path.join("config.json")
     }
 
+    /// What config.json says.
+    pub fn text(&self) -> String {
+        real::in_scenarios_words(std::fs::read_to_string(self.config()).unwrap())
+    }
+
     pub fn write_config(&self, config: &Value) {
+        let mut config = config.clone();
+        if let Some(Value::String(name)) = config.pointer_mut("/annotations/remoteproc.name") {
+            *name = real::name_on_board(name);
+        }
         std::fs::write(self.config(), config.to_string()).unwrap();
     }
 

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::real;
+
 /// How a run of the binary ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -21,6 +23,12 @@ pub struct Outcome {
 pub fn binary() -> PathBuf {
     std::env::var_os("REMOTEPROC_RUNTIME")
         .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_remoteproc-runtime")), PathBuf::from)
+}
+
+/// Copies the binary under test. By a process of its own: a child that another scenario has just forked here would hold
+/// a file that is being written here, and such a file cannot be executed (`ETXTBSY`).
+pub fn copy_binary(to: &Path) {
+    assert!(Command::new("cp").arg(binary()).arg(to).status().unwrap().success(), "cp to {}", to.display());
 }
 
 impl Outcome {
@@ -38,7 +46,9 @@ impl Outcome {
             .stderr(File::create(&log).unwrap())
             .status()
             .unwrap();
-        let text = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        let text = |path| {
+            real::in_scenarios_words(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
+        };
         Self { code: status.code().unwrap_or(-1), stdout: text(&stdout), stderr: text(&log), log }
     }
 

@@ -8,7 +8,18 @@ use simulated_board::{Board, BoardSpec};
 
 use super::bundle::Bundle;
 use super::command::{Outcome, binary};
+use super::real::{self, Ability, Real};
+use super::scene::processors;
 use super::{eventually, process};
+
+/// The kernel's log, and where it is while a scenario has none.
+const KMSG: &str = "/dev/kmsg";
+const KMSG_AWAY: &str = "/dev/kmsg.away";
+
+/// With the kernel's log, without it, and with one that may not be read, which nobody keeps from a real kernel's root.
+pub fn log_modes() -> &'static [&'static str] {
+    if real::chosen().is_some() { &["on", "off"] } else { &["on", "off", "denied"] }
+}
 
 /// A real Cortex-M4 firmware with a resource table and a trace buffer.
 pub const BLINK: &[u8] = include_bytes!("../../firmware/blink.elf");
@@ -19,17 +30,60 @@ pub struct Machine {
     host_root: PathBuf,
     state_root: PathBuf,
     board: Option<Board>,
+    pub(super) real: Option<&'static Real>,
     directory: tempfile::TempDir,
 }
 
 impl Machine {
-    /// An STM32MP15 with its Cortex-M4 `m4`.
+    /// An STM32MP15 with its Cortex-M4 `m4`; or the real board, whose first processor stands for it.
     pub fn stm32mp15() -> Self {
-        Self::simulated(BoardSpec::stm32mp15())
+        real::chosen().map_or_else(|| Self::simulated(BoardSpec::stm32mp15()), Self::real)
     }
 
-    /// A simulated machine.
+    /// A machine with two processors that know nothing of each other, `m4` and `other`.
+    pub fn with_two_processors() -> Self {
+        match real::chosen() {
+            Some(board) if board.len() < 2 => real::skip("this board has one processor"),
+            Some(board) => Self::real(board),
+            None => Self::simulated(processors(&["m4", "other"])),
+        }
+    }
+
+    /// A machine with an STM32MP15's processor whose kernel takes a newline in firmware_class.path for a part of it, or
+    /// not; none if the real one is not like that.
+    pub fn that_keeps_newlines(keeps: bool) -> Option<Self> {
+        let Some(board) = real::chosen() else {
+            return Some(Self::simulated(BoardSpec::stm32mp15().path_keeps_newline(keeps)));
+        };
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        (release.starts_with("6.1.") == keeps).then(|| Self::real(board))
+    }
+
+    /// A machine whose processor m4 has what the simulated board has not, and not every real one: else says so.
+    pub fn with(ability: Ability) -> Option<Self> {
+        let board = real::chosen().filter(|board| board.has(ability));
+        if board.is_none() {
+            println!("\nskipped: this board has no {ability:?}");
+        }
+        board.map(Self::real)
+    }
+
+    /// The machine that this process runs on.
+    fn real(board: &'static Real) -> Self {
+        process::adopt_orphans();
+        board.reset();
+        let directory = tempfile::tempdir().unwrap();
+        // By this name scenarios reach the machine's root from the directory of their own.
+        std::os::unix::fs::symlink("/", directory.path().join("host")).unwrap();
+        let (host_root, state_root) = ("/".into(), directory.path().join("state"));
+        Self { host_root, state_root, board: None, real: Some(board), directory }
+    }
+
+    /// A simulated machine, of which a real board has not the like.
     pub fn simulated(spec: BoardSpec) -> Self {
+        if real::chosen().is_some() {
+            real::skip("a board that only the simulation has");
+        }
         process::adopt_orphans();
         let directory = tempfile::tempdir().unwrap();
         let (host_root, files) = (directory.path().join("host"), directory.path().join("files"));
@@ -38,7 +92,13 @@ impl Machine {
         }
         let board = Board::mount(&host_root, &files, spec)
             .unwrap_or_else(|error| panic!("no simulated board: {error}"));
-        Self { host_root, state_root: directory.path().join("state"), board: Some(board), directory }
+        Self {
+            host_root,
+            state_root: directory.path().join("state"),
+            board: Some(board),
+            real: None,
+            directory,
+        }
     }
 
     /// A directory of the scenario's own.
@@ -76,9 +136,9 @@ impl Machine {
         Outcome::of(self.command(args), self.scratch())
     }
 
-    /// A bundle called `name` for `processor` with the firmware [`BLINK`].
+    /// A bundle called `name` for `processor` with the firmware [`BLINK`], or one that the real processor takes.
     pub fn bundle(&self, name: &str, processor: &str) -> Bundle {
-        self.bundle_of(name, processor, BLINK)
+        self.bundle_of(name, processor, &real::blink())
     }
 
     /// A bundle with any firmware.
@@ -159,13 +219,57 @@ impl Machine {
 
     pub fn try_write(&self, path: &str, value: &str) -> std::io::Result<()> {
         use std::io::Write;
+        if let (Some(board), Some(file)) = (self.real, path.strip_prefix("board/")) {
+            let fault = file.strip_prefix("remoteproc").and_then(|file| file.split_once('/'));
+            match fault.map(|(number, name)| (number.parse().unwrap(), name)) {
+                Some((number, name)) if board.has_faults(name) => board.set_fault(number, name, value),
+                _ => real::skip(&format!("only a simulated board has {path}")),
+            }
+            return Ok(());
+        }
         std::fs::OpenOptions::new().write(true).open(self.path(path))?.write_all(value.as_bytes())
+    }
+
+    /// Whether there is a kernel log: one of [`log_modes`].
+    pub fn set_log(&self, mode: &str) {
+        match (self.real, mode) {
+            (None, _) => self.write("board/kmsg", mode),
+            (Some(_), "on") => {}
+            (Some(_), "off") => std::fs::rename(KMSG, KMSG_AWAY).unwrap(),
+            (Some(_), _) => real::skip("root may read the kernel's log"),
+        }
     }
 
     /// Sets a fault of the simulated board (see its README), for the N-th processor.
     #[track_caller]
     pub fn fault(&self, number: usize, name: &str, value: &str) {
-        self.write(&format!("board/remoteproc{number}/{name}"), value);
+        match (self.real, name, value) {
+            (Some(board), "plug", "out") => board.unbind(number),
+            (Some(board), "plug", "in") => board.bind(number),
+            (Some(board), _, _) if !board.has_faults(name) => {
+                real::skip(&format!("its driver has no {name}"))
+            }
+            _ => self.write(&format!("board/remoteproc{number}/{name}"), value),
+        }
+    }
+
+    /// The last part of the path of the N-th processor's device.
+    pub fn device(&self, number: usize) -> String {
+        let device = self.path(&format!("sys/class/remoteproc/remoteproc{number}/device"));
+        real::in_scenarios_words(file_name(&device.canonicalize().unwrap()))
+    }
+
+    /// Takes the N-th processor away through its driver.
+    #[track_caller]
+    pub fn unbind(&self, number: usize) {
+        match self.real {
+            Some(board) => board.unbind(number),
+            None => {
+                let device = self.path(&format!("sys/class/remoteproc/remoteproc{number}/device"));
+                let name = file_name(&device.canonicalize().unwrap());
+                self.write(&format!("sys/class/remoteproc/remoteproc{number}/device/driver/unbind"), &name);
+            }
+        }
     }
 
     /// Crashes remoteprocN, as the debugfs of a real kernel does.
@@ -227,7 +331,12 @@ impl Machine {
     }
 }
 
-fn names_in(directory: &Path) -> Vec<String> {
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The names in a directory, sorted; none where it is missing.
+pub fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -241,6 +350,9 @@ impl Drop for Machine {
     fn drop(&mut self) {
         // A driver that a scenario left hanging answers now, and whoever waited in it can end.
         drop(self.board.take());
+        if self.real.is_some() {
+            let _ = std::fs::rename(KMSG_AWAY, KMSG);
+        }
         for pid in self.processes() {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

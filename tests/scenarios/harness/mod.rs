@@ -4,13 +4,17 @@ mod bundle;
 mod command;
 mod machine;
 mod process;
+mod real;
 mod scene;
 
 pub use bundle::Bundle;
-pub use command::{Outcome, binary};
-pub use machine::{BLINK, Machine};
+pub use command::{Outcome, binary, copy_binary};
+pub use machine::{BLINK, Machine, log_modes, names_in};
 pub use process::{A_WHILE, Companion, exit_code, is_alive, wait_for_end};
-pub use scene::{Resident, at_once, processors, timed};
+pub use real::{
+    Ability, blink, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board, traced,
+};
+pub use scene::{Resident, at_once, timed};
 
 use std::time::{Duration, Instant};
 

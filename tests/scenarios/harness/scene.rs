@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use super::{BLINK, Machine, Outcome, eventually, exit_code};
+use super::machine::names_in;
+use super::{Bundle, Machine, Outcome, eventually, exit_code, real};
 
 /// A container's proxy, and where it writes.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Resident {
 impl Resident {
     /// What it has said on its standard error.
     pub fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        real::in_scenarios_words(std::fs::read_to_string(&self.log).unwrap())
     }
 
     /// Waits until it has said `words`.
@@ -78,7 +79,13 @@ impl Machine {
     /// Creates a container called `id` on `processor`.
     #[track_caller]
     pub fn resident_on(&self, id: &str, processor: &str) -> Resident {
-        let created = self.create(id, &self.bundle(id, processor));
+        self.resident_of(id, &self.bundle(id, processor))
+    }
+
+    /// Creates a container of any bundle.
+    #[track_caller]
+    pub fn resident_of(&self, id: &str, bundle: &Bundle) -> Resident {
+        let created = self.create(id, bundle);
         let log = created.log.clone();
         created.ok();
         Resident { pid: self.pid(id), log }
@@ -110,10 +117,32 @@ impl Machine {
     /// Somebody else's firmware, other.elf, is booted on remoteproc0 past all verbs.
     #[track_caller]
     pub fn run_something_else(&self) {
-        std::fs::write(self.firmware_directory().join("other.elf"), BLINK).unwrap();
+        std::fs::write(self.firmware_directory().join("other.elf"), real::blink()).unwrap();
         self.set(0, "firmware", "other.elf");
         self.set(0, "state", "start");
         assert_eq!(self.processor(), "running");
+    }
+
+    /// The processor was started before Linux, or by something else on it: `running`, `attached` or `detached`.
+    pub fn started_by_something_else(&self, state: &str) {
+        match self.real {
+            None => self.fault(0, "state", state),
+            Some(_) if state == "running" => self.run_something_else(),
+            Some(board) => board.start_before_linux(state),
+        }
+        assert_eq!(self.processor(), state);
+    }
+
+    /// The processor's watchdog rings.
+    pub fn ring_watchdog(&self) {
+        self.real.unwrap().ring_watchdog();
+    }
+
+    /// The dumps of crashed processors that nobody has freed.
+    pub fn dumps(&self) -> Vec<PathBuf> {
+        let class = self.path("sys/class/devcoredump");
+        let data = names_in(&class).into_iter().map(|name| class.join(name).join("data"));
+        data.filter(|path| path.exists()).collect()
     }
 
     /// Waits until remoteprocN is in a state.
@@ -158,10 +187,18 @@ impl Machine {
         text
     }
 
-    /// A control file of the simulated board, for the N-th processor.
-    pub fn control(&self, number: usize, name: &str) -> String {
-        let path = self.path(&format!("board/remoteproc{number}/{name}"));
-        std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+    /// So many starts of the N-th processor count: as many stops it takes. A real kernel tells them nowhere, what comes
+    /// of them is seen when it stops.
+    #[track_caller]
+    pub fn assert_starts(&self, number: usize, count: u32) {
+        let shown = match self.real {
+            None => Some(self.path(&format!("board/remoteproc{number}/refcount"))),
+            Some(board) => board.refcount(number),
+        };
+        if let Some(path) = shown {
+            let seen = std::fs::read_to_string(path).unwrap();
+            assert_eq!(seen.trim_end(), count.to_string(), "starts that count");
+        }
     }
 
     /// The stored firmware of a container, as `state` tells it.
