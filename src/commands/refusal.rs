@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::firmware::StoredFirmware;
+use crate::firmware::{FirmwareDirectory, StoredFirmware};
 use crate::host::Host;
 use crate::remoteproc::{Identity, KernelLog, Processor, Refusal, Step};
 use crate::sys::process;
@@ -34,12 +34,12 @@ pub fn refusal_error(
         (Some(log), Some(processor)) => log.about(processor, LINES),
         _ => Vec::new(),
     };
-    let hint = refusal_hint(stored, refusal, &lines);
+    let hint = refusal_hint(host, stored, refusal, &lines);
     Error::Kernel { processor: identity.name.clone(), action, errno: refusal.errno, lines, hint }
 }
 
 /// Known causes (drivers/remoteproc, seen on real kernels).
-fn refusal_hint(stored: &StoredFirmware, refusal: Refusal, lines: &[String]) -> Option<String> {
+fn refusal_hint(host: &Host, stored: &StoredFirmware, refusal: Refusal, lines: &[String]) -> Option<String> {
     let said = |words: &str| lines.iter().any(|line| line.contains(words));
     let firmware = stored.path.display();
     Some(match (refusal.step, refusal.errno) {
@@ -50,10 +50,16 @@ fn refusal_hint(stored: &StoredFirmware, refusal: Refusal, lines: &[String]) -> 
         (Step::Start, Errno::INVAL) if said("resource table") => {
             "the firmware needs a valid resource table for this processor".to_owned()
         }
-        (Step::Start, Errno::NOENT) => format!(
-            "the kernel does not find {firmware}: it looks in its own root file system, below \
+        (Step::Start, Errno::NOENT) => match FirmwareDirectory::path_with_newline(host) {
+            Some(path) => format!(
+                "a newline ends the kernel's firmware directory; write it without: printf %s {path} > \
+                 /sys/module/firmware_class/parameters/path"
+            ),
+            None => format!(
+                "the kernel does not find {firmware}: it looks in its own root file system, below \
              /sys/module/firmware_class/parameters/path first"
-        ),
+            ),
+        },
         (Step::Start, Errno::INVAL) => {
             "the kernel or its driver does not take this firmware: its log says why".to_owned()
         }

@@ -45,6 +45,13 @@ impl FirmwareDirectory {
         Self { path }
     }
 
+    /// The path that a newline has got into, which Linux 6.1 takes for a part of it; the kernel shows a parameter with a
+    /// newline of its own behind (kernel/params.c, `param_get_string`).
+    pub fn path_with_newline(host: &Host) -> Option<String> {
+        let shown = std::fs::read_to_string(host.firmware_class_path()).ok()?;
+        Some(shown.strip_suffix("\n\n")?.to_owned())
+    }
+
     /// The directory, below the host root.
     pub fn path(&self) -> &Path {
         &self.path
