@@ -41,6 +41,8 @@ pub struct Real {
     has: Vec<String>,
     /// Registers and their values with which the driver finds its processor started already.
     started: Vec<(String, String)>,
+    /// Registers and their values with which the driver finds its processor stopped, whatever it has left in them.
+    stopped: Vec<(String, String)>,
     /// A directory with a folder for each processor, whose files say what its driver does.
     faults: Option<PathBuf>,
     /// A register and its value that make the watchdog ring.
@@ -144,6 +146,7 @@ impl Real {
                 }
                 ["has", ref names @ ..] => board.has.extend(names.iter().map(|&name| name.to_owned())),
                 ["started", register, value] => board.started.push((register.into(), value.into())),
+                ["stopped", register, value] => board.stopped.push((register.into(), value.into())),
                 ["watchdog", register, value] => board.watchdog = Some((register.into(), value.into())),
                 ["faults", directory] => board.faults = Some(directory.into()),
                 [] => {}
@@ -226,6 +229,9 @@ impl Real {
         }
         for (register, _) in &self.started {
             set_register(register, "0");
+        }
+        for (register, value) in &self.stopped {
+            set_register(register, value);
         }
         for (number, processor) in self.processors.iter().enumerate() {
             processor.bind();
