@@ -51,13 +51,14 @@ fn refusal_hint(host: &Host, stored: &StoredFirmware, refusal: Refusal, lines: &
             "the firmware needs a valid resource table for this processor".to_owned()
         }
         (Step::Start, Errno::NOENT) => match FirmwareDirectory::path_with_newline(host) {
+            // Later kernels drop it when they look (6.12), so it need not be the cause.
             Some(path) => format!(
-                "a newline ends the kernel's firmware directory; write it without: printf %s {path} > \
-                 /sys/module/firmware_class/parameters/path"
+                "the kernel does not find {firmware}: a newline ends its firmware directory, which Linux 6.1 takes \
+                 for a part of it; write it without: printf %s {path} > /sys/module/firmware_class/parameters/path"
             ),
             None => format!(
                 "the kernel does not find {firmware}: it looks in its own root file system, below \
-             /sys/module/firmware_class/parameters/path first"
+                 /sys/module/firmware_class/parameters/path first"
             ),
         },
         (Step::Start, Errno::INVAL) => {
