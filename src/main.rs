@@ -36,6 +36,7 @@ fn command(args: &[String]) -> ExitCode {
                 Ok(Context {
                     host: Host::new(&global.host_root)?,
                     store: Store::new(global.root.as_deref())?,
+                    board: global.board.clone(),
                 })
             };
             match verb.and_then(|verb: Verb| verb.run(context)) {

@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 /// The modules of src, top to bottom; those of one layer do not know each other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["main"],
     &["cli", "logging"],
     &["commands"],
     &["proxy"],
     &["container"],
     &["firmware"],
+    &["board"],
     &["bundle", "remoteproc"],
     &["host"],
     &["error"],

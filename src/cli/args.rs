@@ -19,6 +19,9 @@ pub struct Global {
     /// directory that stands for / of the board: its sys, dev, proc, lib/firmware, etc, usr/share
     #[argh(option, arg_name = "dir", default = "PathBuf::from(\"/\")")]
     pub host_root: PathBuf,
+    /// board profile (default: the one that the device tree asks for)
+    #[argh(option, arg_name = "name")]
+    pub board: Option<String>,
     /// file that gets one line for a failure, and everything with --debug
     #[argh(option, arg_name = "file")]
     pub log: Option<PathBuf>,

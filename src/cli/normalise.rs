@@ -2,11 +2,20 @@
 //! global options apart from the verb's.
 
 /// Options before the verb that take a value.
-const GLOBAL_VALUES: [&str; 7] =
-    ["--root", "--host-root", "--log", "--log-format", "--log-level", "--cgroup-manager", "--criu"];
+const GLOBAL_VALUES: [&str; 8] = [
+    "--root",
+    "--host-root",
+    "--log",
+    "--board",
+    "--log-format",
+    "--log-level",
+    "--cgroup-manager",
+    "--criu",
+];
 
 /// Options of verbs that take a value; the names mean the same for every verb that has them.
-const VERB_VALUES: [&str; 8] = [
+const VERB_VALUES: [&str; 9] = [
+    "--board",
     "--bundle",
     "--pid-file",
     "--console-socket",

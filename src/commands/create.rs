@@ -10,12 +10,12 @@ use argh::FromArgs;
 use rustix::fs::Mode;
 
 use super::Context;
+use crate::board::{self, Target};
 use crate::bundle::Bundle;
 use crate::container::{Container, ContainerId, Record};
 use crate::error::{Error, Result};
 use crate::firmware::{self, FirmwareDirectory, FirmwareImage};
 use crate::proxy::{self, Proxy, ProxyArgs};
-use crate::remoteproc::Processor;
 use crate::sys::{clock, files, terminal};
 
 /// stage a bundle's firmware and leave its proxy waiting for start
@@ -70,14 +70,15 @@ pub fn run(context: &Context, args: &Create) -> Result<()> {
 
 /// Creates the container; its proxy is a child of the caller's.
 pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
-    let Context { host, store } = context;
+    let Context { host, store, board } = context;
     // Whatever the caller's is: what is made here is for its owner to enter, and for engines to read.
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let id = ContainerId::new(wish.id)?;
     let bundle = Bundle::load(wish.bundle)?;
     warn_of_what_is_ignored(&bundle);
     check_terminal(&bundle, wish.console_socket)?;
-    let processor = Processor::named(host, &bundle.processor)?;
+    let board = board::find(host, board.as_deref())?;
+    let Target { processor, .. } = board::resolve(host, board.as_ref(), &bundle.processor)?;
     let mut image = FirmwareImage::open(&bundle)?;
 
     let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };

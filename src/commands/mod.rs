@@ -39,6 +39,8 @@ pub struct Context {
     pub host: Host,
     /// The state directory.
     pub store: Store,
+    /// `--board`: the board profile, in place of the one that the device tree asks for.
+    pub board: Option<String>,
 }
 
 /// What to do.

@@ -70,6 +70,29 @@ pub enum Recovery {
     Disabled,
 }
 
+impl Recovery {
+    /// The kernel's words.
+    pub const WORDS: [(&'static str, Self); 2] = [("enabled", Self::Enabled), ("disabled", Self::Disabled)];
+}
+
+/// What the kernel does with the memory of a processor that crashed (attribute `coredump`,
+/// drivers/remoteproc/remoteproc_coredump.c).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Coredump {
+    /// Nothing.
+    Disabled,
+    /// It copies it before the recovery.
+    Enabled,
+    /// It shows the memory itself, and the recovery waits until that was read.
+    Inline,
+}
+
+impl Coredump {
+    /// The kernel's words.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("disabled", Self::Disabled), ("enabled", Self::Enabled), ("inline", Self::Inline)];
+}
+
 /// The longest value that matters, in bytes: a firmware's name, at most 255, and a newline.
 const VALUE: usize = 256;
 

@@ -7,7 +7,7 @@ mod kmsg;
 mod processor;
 mod shutdown;
 
-pub use attributes::{Attributes, ProcessorState, Recovery, firmware_name};
+pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name};
 pub use claim::{Claim, Held};
 pub use control::{BootFailure, Refusal, Step, boot, bring_back, stop};
 pub use kmsg::{KernelLog, RECORD, Record, is_about, message};

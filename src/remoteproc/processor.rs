@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::attributes::ProcessorState;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::sys::files;
@@ -48,27 +47,6 @@ impl Processor {
         Ok(found)
     }
 
-    /// The one processor whose attribute `name` reads `name`.
-    ///
-    /// # Errors
-    /// [`Error::Processor`] with what there is, when there is none or more than one.
-    pub fn named(host: &Host, name: &str) -> Result<Self> {
-        let all = Self::list(host)?;
-        let mut matching = all.iter().filter(|processor| processor.identity.name == name);
-        let problem = match (matching.next(), matching.next()) {
-            (Some(one), None) => return Ok(one.clone()),
-            (Some(_), Some(_)) => "this name belongs to more than one processor",
-            (None, _) => "no processor of this name",
-        };
-        let hint = if all.is_empty() {
-            let class = host.remoteproc_class();
-            format!("{} lists no processor: is the kernel's remoteproc driver loaded?", class.display())
-        } else {
-            format!("there are: {}", all.iter().map(Self::describe).collect::<Vec<_>>().join("; "))
-        };
-        Err(Error::Processor { name: name.to_owned(), problem: problem.to_owned(), hint: Some(hint) })
-    }
-
     /// The processor of this identity, under whatever number it has now; `None` while its device is gone.
     ///
     /// # Errors
@@ -89,11 +67,6 @@ impl Processor {
 
     fn number(&self) -> u64 {
         self.kernel_name().trim_start_matches("remoteproc").parse().unwrap_or(u64::MAX)
-    }
-
-    fn describe(&self) -> String {
-        let state = ProcessorState::read(&self.path).map_or("unreadable", ProcessorState::word);
-        format!("{} ({}, device {}, {state})", self.identity.name, self.kernel_name(), self.device_name())
     }
 }
 

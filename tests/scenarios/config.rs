@@ -418,11 +418,11 @@ fn a_terminal_needs_a_console_socket() {
 fn a_processor_that_is_not_there_is_refused_with_those_that_are() {
     let machine = Machine::simulated(BoardSpec::am64x());
     machine.create_is_refused(
-        &machine.bundle("x", "m4"),
+        &machine.bundle("x", "dsp"),
         &[
-            "processor m4: no processor of this name",
-            "hint: there are: 78000000.r5f (remoteproc0, device 78000000.r5f, offline); ",
-            "5000000.m4fss (remoteproc4, ",
+            "processor dsp: no processor of this name",
+            "hint: there are: r5f0-0 = 78000000.r5f (remoteproc0, device 78000000.r5f, offline); ",
+            "m4 = 5000000.m4fss (remoteproc4, ",
         ],
     );
     // The whole name, not a part of it, a path to it, or its number.
