@@ -2,6 +2,7 @@
 
 mod find;
 mod machine;
+mod order;
 mod profile;
 mod read;
 mod reserved;
@@ -11,6 +12,7 @@ mod toml;
 
 pub use find::{Board, Candidate, Origin, candidates, compatible, find};
 pub use machine::Machine;
+pub use order::Order;
 pub use profile::{BoardProfile, ProcessorProfile, Window};
 pub use read::read;
 pub use reserved::{Region, reserved};

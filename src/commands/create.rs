@@ -10,7 +10,7 @@ use argh::FromArgs;
 use rustix::fs::Mode;
 
 use super::Context;
-use crate::board::{self, Target};
+use crate::board::{self, Order, Target};
 use crate::bundle::Bundle;
 use crate::container::{Container, ContainerId, Record};
 use crate::error::{Error, Result};
@@ -78,7 +78,11 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
     warn_of_what_is_ignored(&bundle);
     check_terminal(&bundle, wish.console_socket)?;
     let board = board::find(host, board.as_deref())?;
-    let Target { processor, .. } = board::resolve(host, board.as_ref(), &bundle.processor)?;
+    let Target { processor, profile } = board::resolve(host, board.as_ref(), &bundle.processor)?;
+    let order = match (&board, &profile) {
+        (Some(board), Some(profile)) => Order::around(host, board, profile)?,
+        _ => Order::default(),
+    };
     let mut image = FirmwareImage::open(&bundle)?;
 
     let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };
@@ -117,6 +121,7 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         annotations: bundle.annotations,
         host_root: host.root().to_owned(),
         processor: processor.identity,
+        order,
         firmware: stored.path,
         proxy: proxy.process.clone(),
     })?;

@@ -3,7 +3,7 @@
 use argh::FromArgs;
 use rustix::process::Signal;
 
-use super::{Context, create, kill};
+use super::{Context, create, kill, order};
 use crate::container::{Container, ContainerId, Record, Status};
 use crate::error::{Error, Result};
 use crate::proxy;
@@ -93,6 +93,9 @@ fn delete_recorded(
 fn end_or_refuse(id: &ContainerId, record: &Record, force: bool, deadline: Deadline) -> Result<()> {
     let host = record.host();
     if force {
+        if Status::of(&host, &record.proxy)? == Status::Running {
+            order::check_stop(record)?;
+        }
         return match record.proxy.open(&host)? {
             Some(proxy) => kill::end(record, &proxy, deadline),
             None => Ok(()),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use argh::FromArgs;
 use rustix::process::Signal;
 
-use super::Context;
 use super::refusal::refusal_error;
+use super::{Context, order};
 use crate::container::{Container, ContainerId, KILL_FIFO, Record, Status};
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
@@ -71,8 +71,12 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
     let wish = parse(args.signal_text())?;
     let (container, record) = context.store.load(&id, "kill")?;
     let (host, deadline) = (record.host(), Deadline::after(LIMIT));
-    if Status::of(&host, &record.proxy)? == Status::Stopped {
+    let status = Status::of(&host, &record.proxy)?;
+    if status == Status::Stopped {
         return Err(Error::NotRunning);
+    }
+    if status == Status::Running && wish != Wish::Test {
+        order::check_stop(&record)?;
     }
     let Some(proxy) = record.proxy.open(&host)? else { return Err(Error::NotRunning) };
     match wish {

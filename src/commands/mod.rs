@@ -6,6 +6,7 @@ mod features;
 mod kill;
 mod list;
 mod occupant;
+mod order;
 mod ps;
 mod refusal;
 mod run;

@@ -79,7 +79,7 @@ fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
 }
 
 /// A command line about a container of the state directory `root`: engines keep theirs elsewhere than a user's shell.
-fn command(root: Option<&Path>, words: &str) -> String {
+pub fn command(root: Option<&Path>, words: &str) -> String {
     let default = Store::new(None).ok();
     match root.filter(|root| default.as_ref().is_none_or(|default| default.root() != *root)) {
         Some(root) => format!("remoteproc-runtime --root {} {words}", root.display()),

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::Context;
 use super::occupant::{self, processor_error};
+use super::order;
 use super::refusal::refusal_error;
 use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
 use crate::error::{Error, Result};
@@ -54,6 +55,7 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
         return Err(refused(status));
     }
     let Some(proxy) = record.proxy.open(&host)? else { return Err(refused(Status::Stopped)) };
+    order::check_start(&record)?;
     let fifo = container.path.join(START_FIFO);
     let answers = Answers::listen(&container, START_FIFO).map_err(|e| Error::io("open", &fifo, e))?;
     // Only starts listen here, and the container's lock is ours.

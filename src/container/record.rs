@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::board::Order;
 use crate::firmware::StoredFirmware;
 use crate::host::Host;
 use crate::remoteproc::Identity;
@@ -37,6 +38,9 @@ pub struct Record {
     pub host_root: PathBuf,
     /// The processor.
     pub processor: Identity,
+    /// What must start before it and stop after it; nothing in older records.
+    #[serde(default, skip_serializing_if = "Order::is_free")]
+    pub order: Order,
     /// The stored firmware, below the host root.
     pub firmware: PathBuf,
     /// The container's process.
@@ -105,6 +109,7 @@ mod tests {
             annotations: BTreeMap::from([("remoteproc.name".into(), "m4".into())]),
             host_root: "/".into(),
             processor: Identity { name: "m4".into(), device: "/sys/devices/m4".into() },
+            order: Order::default(),
             firmware: "/lib/firmware/x".into(),
             proxy: ProxyProcess { pid: 7, start_time: 8, boot_id: "9".into() },
         }

@@ -15,6 +15,7 @@ mod stop;
 mod truth;
 mod watch;
 
+mod boards;
 mod config;
 mod engines;
 mod firmware;

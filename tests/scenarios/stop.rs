@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use simulated_board::{BoardSpec, FirmwareBuilder};
-
 use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, timed};
 
 /// Below that limit by far.
@@ -194,25 +192,6 @@ fn a_stop_that_the_kernel_refuses_is_an_error_and_the_container_still_runs() {
     machine.heal(0, "stop-error");
     machine.run(&["kill", "x"]).ok();
     assert_eq!((machine.processor().as_str(), resident.ends()), ("offline", 0));
-}
-
-#[test]
-fn a_core_that_must_stop_after_another_is_refused_with_the_order() {
-    let machine = Machine::simulated(BoardSpec::am64x());
-    for (id, processor) in [("core0", "78000000.r5f"), ("core1", "78200000.r5f")] {
-        let firmware = FirmwareBuilder::new().segment(0, b"code").resource_table().build();
-        machine.create(id, &machine.bundle_of(id, processor, &firmware)).ok();
-        machine.run(&["start", id]).ok();
-    }
-    let outcome = machine.run(&["kill", "core0"]);
-    outcome.clone().refused(&["processor 78000000.r5f", "(EPERM)"]);
-    assert!(outcome.hint().contains("core 0 must start before core 1, and stop after it"));
-    machine.run(&["kill", "core1"]).ok();
-    machine.run(&["kill", "core0"]).ok();
-    assert_eq!(
-        (machine.processor().as_str(), machine.attribute(1, "state").as_str()),
-        ("offline", "offline")
-    );
 }
 
 #[test]
