@@ -19,6 +19,14 @@ fn main() {
     rustix::use_it(&argument);
     #[cfg(feature = "serde_json")]
     serde_json::use_it(&argument);
+    #[cfg(feature = "basic-toml")]
+    println!("{:?}", basic_toml::from_str::<toml_schema::Board>(&argument));
+    #[cfg(feature = "toml")]
+    println!("{:?}", toml::from_str::<toml_schema::Board>(&argument));
+    #[cfg(feature = "toml-span")]
+    println!("{:?}", toml_span::parse(&argument).map(|value| value.as_table().is_some()));
+    #[cfg(feature = "toml_parser")]
+    println!("{:?}", toml_tree::parse(&argument));
 }
 
 /// Two verbs with options and help.
@@ -165,3 +173,39 @@ mod serde_json {
         }
     }
 }
+
+/// A part of a board profile, as serde would read it.
+#[cfg(any(feature = "basic-toml", feature = "toml"))]
+#[allow(dead_code)]
+mod toml_schema {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    pub struct Board {
+        pub name: String,
+        pub compatible: Vec<String>,
+        pub processor: Vec<Processor>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    pub struct Processor {
+        pub aliases: Vec<String>,
+        pub device: Option<String>,
+        pub windows: Option<Vec<Window>>,
+        pub stop_timeout: Option<u32>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Window {
+        pub name: String,
+        pub address: u64,
+        #[serde(default)]
+        pub reserved: bool,
+    }
+}
+
+/// The tree that the runtime makes of a profile.
+#[cfg(feature = "toml_parser")]
+#[path = "../../src/board/toml.rs"]
+mod toml_tree;
