@@ -51,3 +51,49 @@ fn cells(path: &Path) -> impl Iterator<Item = u32> {
 fn number(cells: &[u32]) -> u64 {
     cells.iter().fold(0, |number, cell| number << 32 | u64::from(*cell))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remoteproc::Identity;
+
+    /// A machine with one processor, whose node has this `memory-region`; three regions are reserved.
+    fn machine(memory_region: Option<&[u8]>) -> (tempfile::TempDir, Option<Vec<Region>>) {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: &str, bytes: &[u8]| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        let memory = "proc/device-tree/reserved-memory";
+        put(&format!("{memory}/#address-cells"), &[0, 0, 0, 2]);
+        put(&format!("{memory}/#size-cells"), &[0, 0, 0, 1]);
+        for (handle, address) in [(1, 0x10), (2, 0x20), (3, 0x30)] {
+            put(&format!("{memory}/r{handle}/phandle"), &[0, 0, 0, handle]);
+            put(&format!("{memory}/r{handle}/reg"), &[0, 0, 0, 1, address, 0, 0, 0, 0, 1, 0, 0]);
+        }
+        put(&format!("{memory}/cut/phandle"), &[0, 0, 0, 1]);
+        put(&format!("{memory}/cut/reg"), &[0, 0, 0, 1, 0, 0]);
+        if let Some(bytes) = memory_region {
+            put("device/of_node/memory-region", bytes);
+        }
+        let identity = Identity { name: "m4".into(), device: dir.path().join("device") };
+        let processor = Processor { identity, path: "/sys/class/remoteproc/remoteproc0".into() };
+        let found = reserved(&Host::new(dir.path()).unwrap(), &processor);
+        (dir, found)
+    }
+
+    fn region(address: u64) -> Region {
+        Region { address, size: 0x1_0000 }
+    }
+
+    #[test]
+    fn the_regions_are_those_that_the_node_names() {
+        let mut found = machine(Some(&[0, 0, 0, 3, 0, 0, 0, 1])).1.unwrap();
+        found.sort_by_key(|region| region.address);
+        assert_eq!(found, [region(0x1_1000_0000), region(0x1_3000_0000)]);
+        assert_eq!(machine(Some(&[])).1, Some(Vec::new()));
+        assert_eq!(machine(Some(&[0, 0, 0])).1, Some(Vec::new()), "a property that is cut off");
+        assert_eq!(machine(None).1, None);
+    }
+}
