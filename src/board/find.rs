@@ -220,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn the_profiles_of_the_boards_in_qemu_are_read_too() {
+        let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/qemu/boards");
+        let files = boards.read_dir().unwrap().map(|board| board.unwrap().path().join("profile.toml"));
+        let texts: Vec<String> = files.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+        assert!(texts.len() >= 3 && texts.iter().all(|text| read(text).is_ok()));
+    }
+
+    #[test]
     fn no_two_shipped_profiles_share_a_string_of_device_trees() {
         let boards: Vec<BoardProfile> = BUILT_IN.iter().map(|(_, text)| read(text).unwrap()).collect();
         let mut all: Vec<&String> = boards.iter().flat_map(|board| &board.compatible).collect();

@@ -2,7 +2,7 @@
 
 use simulated_board::{BoardSpec, FirmwareBuilder, ProcessorSpec};
 
-use crate::harness::{Machine, Outcome};
+use crate::harness::{Machine, Outcome, alias};
 
 /// A firmware that every processor of an AM64x takes.
 fn firmware() -> Vec<u8> {
@@ -57,6 +57,15 @@ fn a_processor_is_found_by_its_alias_its_kernel_name_and_its_device() {
     let machine = twins();
     create_on(&machine, "x", "second-cm4").ok();
     assert_eq!(resolved(&machine, "x"), "remoteproc1");
+}
+
+#[test]
+fn a_board_picks_its_profile_and_knows_its_processor_by_an_alias() {
+    let machine = Machine::stm32mp15();
+    machine.create("x", &machine.bundle("x", &alias())).ok();
+    assert_eq!(resolved(&machine, "x"), "remoteproc0");
+    machine.run(&["start", "x"]).ok();
+    assert_eq!(machine.processor(), "running");
 }
 
 #[test]

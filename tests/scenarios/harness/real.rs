@@ -34,6 +34,8 @@ struct Processor {
 #[derive(Clone, Debug, Default)]
 pub struct Real {
     processors: Vec<Processor>,
+    /// What the board's profile calls the first of them.
+    alias: Option<String>,
     /// The ELF machine of a firmware, and an address that it may be loaded to.
     machine: u16,
     memory: u32,
@@ -85,6 +87,14 @@ pub fn name_on_board(name: &str) -> String {
 pub fn in_scenarios_words(text: String) -> String {
     let processors = chosen().into_iter().flat_map(|board| &board.processors);
     processors.zip(CALLED).fold(text, |text, (processor, called)| text.replace(&processor.name, called))
+}
+
+/// What the board's profile calls the processor that scenarios call m4.
+pub fn alias() -> String {
+    match chosen() {
+        None => "cm4".to_owned(),
+        Some(board) => board.alias.clone().unwrap_or_else(|| skip("this board has no profile")),
+    }
 }
 
 /// Whether the processor that scenarios call m4 has the memory of an STM32MP15's Cortex-M4, which the test firmware is for.
@@ -140,6 +150,7 @@ impl Real {
                     let [name, driver, device] = [name, driver, device].map(str::to_owned);
                     board.processors.push(Processor { name, driver, device });
                 }
+                ["alias", name] => board.alias = Some(name.into()),
                 ["machine", number] => board.machine = number.parse().unwrap(),
                 ["memory", address] => {
                     board.memory = u32::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
