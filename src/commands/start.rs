@@ -10,6 +10,7 @@ use super::Context;
 use super::occupant::{self, processor_error};
 use super::order;
 use super::refusal::refusal_error;
+use crate::board;
 use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
 use crate::error::{Error, Result};
 use crate::proxy::{Answer, Answers, Heard};
@@ -116,7 +117,8 @@ fn explain(
             Some("bind its driver again, then create the container again".to_owned()),
         ),
         Answer::Refused(refusal) => {
-            refusal_error(&host, &record.processor, &record.stored(), refusal, log.as_ref())
+            let error = refusal_error(&host, &record.processor, &record.stored(), refusal, log.as_ref());
+            with_boards_hint(error, context, processor.as_ref())
         }
         other => processor_error(
             record,
@@ -124,6 +126,17 @@ fn explain(
             None,
         ),
     }
+}
+
+/// Where nothing else is known of the cause, what the board's profile says one must know.
+fn with_boards_hint(mut error: Error, context: &Context, processor: Option<&Processor>) -> Error {
+    if let (Error::Kernel { hint: hint @ None, .. }, Some(processor)) = (&mut error, processor) {
+        // The kernel's refusal is what counts: a profile that cannot be read was refused at create.
+        let board = board::find(&context.host, context.board.as_deref()).ok().flatten();
+        let profile = board.as_ref().and_then(|board| board.profile_of(processor));
+        *hint = profile.map(|profile| profile.hints.join("; ")).filter(|hints| !hints.is_empty());
+    }
+    error
 }
 
 fn wedge_hint(record: &Record, state: ProcessorState) -> String {

@@ -140,6 +140,25 @@ fn a_profile_that_is_broken_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_start_that_is_refused_without_a_known_cause_gives_the_hints_of_the_profile() {
+    let machine = Machine::simulated(
+        BoardSpec::new("Mine", &["me,mine"]).processor(ProcessorSpec::new("m4", "soc/m4")),
+    );
+    let hints = "hints = ['run prepare_mcore first', 'and then wait']\n";
+    put(&machine, MINE, &format!("{}{hints}", profile(&[("m4", "m4", "m4")])));
+    for (errno, expected) in [
+        ("EIO", "run prepare_mcore first; and then wait"),
+        ("ETIMEDOUT", "the firmware did not answer its driver in time"),
+    ] {
+        machine.create("x", &machine.bundle_of("x", "m4", &firmware())).ok();
+        machine.fault(0, "start-error", errno);
+        let outcome = machine.run(&["start", "x"]);
+        assert_eq!((outcome.code, outcome.hint().as_str()), (1, expected));
+        machine.run(&["delete", "x"]).ok();
+    }
+}
+
+#[test]
 fn core_1_starts_only_while_core_0_runs_and_its_container_waits() {
     let machine = Machine::simulated(BoardSpec::am64x());
     create_on(&machine, "core0", "r5f0-0").ok();
