@@ -1,7 +1,7 @@
-//! Builds the board profiles into the program: their text without comments and spaces, since flash is scarce.
+//! Builds the board profiles into the program: their text without comments and spaces, compressed, since flash is
+//! scarce.
 #![allow(clippy::expect_used, missing_docs)]
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 fn main() {
@@ -13,17 +13,14 @@ fn main() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     files.sort();
-    let mut list = String::from(
-        "/// The shipped profiles: their names and their text.\npub(super) const BUILT_IN: &[(&str, &str)] = &[\n",
-    );
+    let mut all = Vec::new();
     for file in files {
-        let name = file.file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8").to_owned();
+        let name = file.file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8");
         let text = std::fs::read_to_string(&file).expect("a profile can be read");
-        writeln!(list, "    ({name:?}, {:?}),", bare(&text)).expect("memory");
+        all.extend([name, &bare(&text)].map(|part| [part.as_bytes(), b"\0"].concat()).concat());
     }
-    list.push_str("];\n");
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("boards.rs");
-    std::fs::write(out, list).expect("the list can be written");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("boards.lz4");
+    std::fs::write(out, lz4_flex::block::compress_prepend_size(&all)).expect("OUT_DIR can be written");
 }
 
 /// The same TOML without comments, indentation, empty lines, and spaces outside of strings.

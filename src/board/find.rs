@@ -1,6 +1,5 @@
 //! Which profile is this board's: the one that was chosen, else the one that its device tree asks for.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::sys::files;
 
-include!(concat!(env!("OUT_DIR"), "/boards.rs"));
+/// The shipped profiles, as build.rs packs them: a name and a text after the other, each ended by a zero.
+static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/boards.lz4"));
 
 /// The largest profile that is read, in bytes: shipped ones have some 10 kB.
 const LIMIT: u64 = 1 << 20;
@@ -49,7 +49,7 @@ pub struct Candidate {
     pub name: String,
     /// Where it is.
     pub origin: Origin,
-    text: Cow<'static, str>,
+    text: String,
 }
 
 impl Candidate {
@@ -87,19 +87,26 @@ impl Candidate {
 /// When a file cannot be read.
 pub fn candidates(host: &Host) -> Result<Vec<Candidate>> {
     let mut all = files_of(&host.path("etc/remoteproc-runtime/boards"), |_| true)?;
-    let built_in = |name: &str| BUILT_IN.iter().any(|(known, _)| *known == name);
-    let further = files_of(&host.path("usr/share/remoteproc-runtime/boards"), |name| !built_in(name))?;
-    let shipped = BUILT_IN.iter().map(|(name, text)| Candidate {
-        name: (*name).to_owned(),
-        origin: Origin::BuiltIn,
-        text: Cow::Borrowed(*text),
-    });
+    let shipped = built_in();
+    let is_shipped = |name: &str| shipped.iter().any(|known| known.name == name);
+    let further = files_of(&host.path("usr/share/remoteproc-runtime/boards"), |name| !is_shipped(name))?;
     for candidate in further.into_iter().chain(shipped) {
         if all.iter().all(|known| known.name != candidate.name) {
             all.push(candidate);
         }
     }
     Ok(all)
+}
+
+fn built_in() -> Vec<Candidate> {
+    // What build.rs has packed can be unpacked.
+    let unpacked = lz4_flex::block::decompress_size_prepended(BUILT_IN).unwrap_or_default();
+    let mut parts = unpacked.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+    let mut candidates = Vec::new();
+    while let (Some(name), Some(text)) = (parts.next(), parts.next()) {
+        candidates.push(Candidate { name, origin: Origin::BuiltIn, text });
+    }
+    candidates
 }
 
 /// The profiles in a folder whose names are wanted, by name; a folder that is missing has none.
@@ -119,7 +126,7 @@ fn files_of(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Candidat
         let bytes = files::read_at_most(&path, LIMIT).map_err(|e| Error::io("read", &path, e))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::invalid(format!("board profile {}: is not UTF-8", path.display())))?;
-        candidates.push(Candidate { name: name.to_owned(), text: text.into(), origin: Origin::File(path) });
+        candidates.push(Candidate { name: name.to_owned(), text, origin: Origin::File(path) });
     }
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(candidates)
@@ -213,9 +220,11 @@ mod tests {
     fn every_shipped_profile_is_read_and_its_text_in_the_program_says_the_same() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
         let files = files_of(&folder, |_| true).unwrap();
-        assert_eq!(files.len(), BUILT_IN.len());
-        for (file, (name, text)) in files.iter().zip(BUILT_IN) {
-            assert_eq!((file.name.as_str(), Ok(file.read().unwrap().profile)), (*name, read(text)));
+        let packed = built_in();
+        assert!(packed.len() > 20 && files.len() == packed.len());
+        for (file, packed) in files.iter().zip(&packed) {
+            assert_eq!(file.name, packed.name);
+            assert_eq!(file.read().unwrap().profile, packed.read().unwrap().profile);
         }
     }
 
@@ -229,7 +238,8 @@ mod tests {
 
     #[test]
     fn no_two_shipped_profiles_share_a_string_of_device_trees() {
-        let boards: Vec<BoardProfile> = BUILT_IN.iter().map(|(_, text)| read(text).unwrap()).collect();
+        let boards: Vec<BoardProfile> =
+            built_in().iter().map(|packed| packed.read().unwrap().profile).collect();
         let mut all: Vec<&String> = boards.iter().flat_map(|board| &board.compatible).collect();
         let count = all.len();
         all.sort();
@@ -271,7 +281,7 @@ mod tests {
         let (dir, host) = host("me,mine\0");
         let error = |chosen| find(&host, chosen).unwrap_err().to_string();
         assert!(
-            error(Some("no\nsuch")).contains("no board \"no\\nsuch\"; the boards are: am64x, "),
+            error(Some("no\nsuch")).contains("no board \"no\\nsuch\"; the boards are: am62a, am62x, "),
             "{}",
             error(Some("x"))
         );
