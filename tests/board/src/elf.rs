@@ -2,7 +2,7 @@
 //! checks, what it loads, what it reads from the resource table. An error is the line it logs;
 //! all of them mean EINVAL.
 
-use crate::spec::Window;
+use crate::memory::Memory;
 
 const PT_LOAD: u64 = 1;
 const RSC_TRACE: u64 = 2;
@@ -76,7 +76,7 @@ impl<'a> Image<'a> {
     }
 
     /// rproc_elf_load_segments: what lands in the processor's memory.
-    pub(crate) fn load(&self, windows: &[Window]) -> Result<Vec<Segment>, String> {
+    pub(crate) fn load(&self, memory: &Memory) -> Result<Vec<Segment>, String> {
         let mut segments = Vec::new();
         for index in 0..self.program_headers() {
             let header = self.program_table() + index * if self.wide { 56 } else { 32 };
@@ -94,7 +94,7 @@ impl<'a> Image<'a> {
             if end > self.bytes.len() as u64 {
                 return Err(format!("truncated fw: need 0x{end:x} avail 0x{:x}", self.bytes.len()));
             }
-            if !windows.iter().any(|window| window.holds(address, in_memory)) {
+            if !memory.takes(address, in_memory) {
                 return Err(format!("bad phdr da 0x{address:x} mem 0x{in_memory:x}"));
             }
             segments.push(Segment { address, bytes: self.slice(offset, in_file).to_vec() });
@@ -210,12 +210,11 @@ fn number(bytes: &[u8], offset: u64, len: u64) -> u64 {
 mod tests {
     use super::{Image, Segment, TraceBuffer, text_at};
     use crate::firmware_builder::FirmwareBuilder;
-    use crate::spec::Window;
-
-    const WINDOWS: &[Window] = &[Window { start: 0x1000_0000, len: 0x6_0000 }];
+    use crate::processor_spec::ProcessorSpec;
 
     fn refusal(bytes: &[u8]) -> Option<String> {
-        Image::check(bytes).and_then(|image| image.load(WINDOWS).map(drop)).err()
+        let memory = ProcessorSpec::new("m4", "m4").windows(&[(0x1000_0000, 0x6_0000)]).memory();
+        Image::check(bytes).and_then(|image| image.load(&memory).map(drop)).err()
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Where things are in the tree: the fixed part of a machine, and what a remoteproc device adds.
 
-use crate::spec::{BoardSpec, KmsgMode, ProcessorSpec};
+use crate::device_tree;
+use crate::processor_spec::ProcessorSpec;
+use crate::spec::{BoardSpec, KmsgMode};
 use crate::tree::{Attribute, Control, DeviceId, File, ROOT, Tree};
 
 /// What `stat` says about every sysfs attribute.
@@ -23,11 +25,7 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     let parameters = tree.directory(ROOT, "sys/module/firmware_class/parameters");
     tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
 
-    let device_tree = tree.directory(ROOT, "proc/device-tree");
-    let compatible: Vec<u8> =
-        spec.compatible.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect();
-    fixed(tree, device_tree, "compatible", compatible);
-    fixed(tree, device_tree, "model", [spec.model.as_bytes(), b"\0"].concat());
+    device_tree::make(tree, spec);
     let kernel = tree.directory(ROOT, "proc/sys/kernel");
     fixed(tree, kernel, "osrelease", format!("{}\n", spec.osrelease).into_bytes());
     let random = tree.directory(kernel, "random");
@@ -58,13 +56,29 @@ pub(crate) fn kmsg(tree: &mut Tree, mode: KmsgMode) {
 /// The device the processor's driver binds to, and that driver.
 fn platform_device(tree: &mut Tree, spec: &ProcessorSpec) {
     let device = tree.directory(ROOT, &platform_path(spec));
-    let uevent = format!("DRIVER={}\nOF_NAME={}\n", spec.driver, spec.device_name());
+    let uevent = platform_uevent(spec);
     tree.file(device, "uevent", 0o644, ATTRIBUTE_SIZE, File::Fixed(uevent.into_bytes()));
+    let to_sys = "../".repeat(spec.device.split('/').count() + 2);
+    let node = device_tree::node_path(spec);
+    tree.link(device, "of_node", &format!("{to_sys}{}", node.trim_start_matches("sys/")));
     let driver = tree.directory(ROOT, &driver_path(spec));
     if tree.child(driver, "bind").is_none() {
         tree.file(driver, "bind", 0o200, ATTRIBUTE_SIZE, File::Bind);
         tree.file(driver, "unbind", 0o200, ATTRIBUTE_SIZE, File::Unbind);
     }
+}
+
+/// of_device_uevent (drivers/of/device.c).
+fn platform_uevent(spec: &ProcessorSpec) -> String {
+    let path = spec.node_path();
+    let name = path.rsplit('/').next().unwrap_or(&path).split('@').next().unwrap_or_default();
+    let numbered = spec.compatible.iter().enumerate();
+    let compatible: String = numbered.map(|(n, name)| format!("OF_COMPATIBLE_{n}={name}\n")).collect();
+    format!(
+        "DRIVER={}\nOF_NAME={name}\nOF_FULLNAME=/{path}\n{compatible}OF_COMPATIBLE_N={}\n",
+        spec.driver,
+        spec.compatible.len()
+    )
 }
 
 fn controls(tree: &mut Tree, slot: usize) {
@@ -112,12 +126,13 @@ pub(crate) fn plug(
     tree.link(drivers, spec.device_name(), &format!("../../../../{platform}"));
 
     let directory = tree.directory(parent, &format!("remoteproc/{name}"));
+    let mode = if spec.read_only { 0o444 } else { 0o644 };
     for (file, mode, attribute) in [
         ("name", 0o444, Attribute::Name),
-        ("state", 0o644, Attribute::State),
-        ("firmware", 0o644, Attribute::Firmware),
-        ("recovery", 0o644, Attribute::Recovery),
-        ("coredump", 0o644, Attribute::Coredump),
+        ("state", mode, Attribute::State),
+        ("firmware", mode, Attribute::Firmware),
+        ("recovery", mode, Attribute::Recovery),
+        ("coredump", mode, Attribute::Coredump),
         ("uevent", 0o644, Attribute::Uevent),
     ] {
         tree.file(directory, file, mode, ATTRIBUTE_SIZE, File::Device(device, attribute));

@@ -10,8 +10,9 @@ use fuser::Errno;
 use crate::kmsg::{RecordLog, Subject};
 use crate::layout;
 use crate::processor::{Line, Origin, Processor};
+use crate::processor_spec::ProcessorSpec;
 use crate::readers::Readers;
-use crate::spec::{BoardSpec, KmsgMode, ProcessorSpec, ProcessorState};
+use crate::spec::{BoardSpec, KmsgMode, ProcessorState};
 use crate::tree::{DeviceId, Tree};
 
 /// Faults and delays of one processor, set through its control files.

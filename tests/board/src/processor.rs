@@ -8,7 +8,9 @@
 use fuser::Errno;
 
 use crate::elf::{Image, Segment, TraceBuffer, text_at};
-use crate::spec::{ProcessorSpec, ProcessorState, Window};
+use crate::memory::Memory;
+use crate::processor_spec::ProcessorSpec;
+use crate::spec::ProcessorState;
 
 /// Level of a kernel message: `KERN_ERR`.
 pub(crate) const ERR: u8 = 3;
@@ -88,7 +90,7 @@ struct Trace {
 #[derive(Debug)]
 pub(crate) struct Processor {
     name: String,
-    windows: Vec<Window>,
+    memory: Memory,
     needs_resource_table: bool,
     state: ProcessorState,
     firmware: String,
@@ -104,7 +106,7 @@ impl Processor {
     pub(crate) fn new(spec: &ProcessorSpec) -> Self {
         let mut processor = Processor {
             name: spec.name.clone(),
-            windows: spec.windows.clone(),
+            memory: spec.memory(),
             needs_resource_table: spec.needs_resource_table,
             state: spec.initial,
             firmware: spec.firmware.clone(),
@@ -201,7 +203,7 @@ impl Processor {
     }
 
     fn load_segments(&mut self, image: &Image<'_>) -> Result<Vec<Segment>, String> {
-        image.load(&self.windows).map_err(|line| {
+        image.load(&self.memory).map_err(|line| {
             self.say(ERR, line);
             format!("Failed to load program segments: {}", -libc::EINVAL)
         })
