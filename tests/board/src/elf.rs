@@ -2,6 +2,7 @@
 //! checks, what it loads, what it reads from the resource table. An error is the line it logs;
 //! all of them mean EINVAL.
 
+use crate::core_dump::Identity;
 use crate::memory::Memory;
 
 const PT_LOAD: u64 = 1;
@@ -14,11 +15,12 @@ pub(crate) struct TraceBuffer {
     pub(crate) len: u64,
 }
 
-/// Bytes that were copied to the processor's memory.
+/// Bytes that were copied to the processor's memory, up to whose length it was zeroed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) address: u64,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) len: u64,
 }
 
 /// The text at `buffer` in loaded memory, up to the first NUL.
@@ -97,9 +99,14 @@ impl<'a> Image<'a> {
             if !memory.takes(address, in_memory) {
                 return Err(format!("bad phdr da 0x{address:x} mem 0x{in_memory:x}"));
             }
-            segments.push(Segment { address, bytes: self.slice(offset, in_file).to_vec() });
+            segments.push(Segment { address, bytes: self.slice(offset, in_file).to_vec(), len: in_memory });
         }
         Ok(segments)
+    }
+
+    /// What the image says of itself.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { wide: self.wide, machine: self.number(18, 2) as u16, entry: self.word(0, 24, 24) }
     }
 
     /// The trace buffers of the resource table; None where there is no table.
@@ -270,7 +277,7 @@ mod tests {
 
     #[test]
     fn trace_text_ends_at_nul_or_at_the_buffers_length() {
-        let memory = [Segment { address: 100, bytes: b"xxhello\0yy".to_vec() }];
+        let memory = [Segment { address: 100, bytes: b"xxhello\0yy".to_vec(), len: 10 }];
         let text = |address, len| text_at(&memory, &TraceBuffer { address, len });
         assert_eq!(text(102, 64), b"hello");
         assert_eq!(text(102, 2), b"he");

@@ -10,6 +10,8 @@ const ATTRIBUTE_SIZE: u64 = 4096;
 
 const CLASS: &str = "sys/class/remoteproc";
 const DEBUG: &str = "sys/kernel/debug/remoteproc";
+const DUMPS: &str = "sys/class/devcoredump";
+const DUMP_DEVICES: &str = "sys/devices/virtual/devcoredump";
 const DEV: &str = "dev";
 
 /// Names at the top that lead into the backing directory.
@@ -21,6 +23,8 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
         tree.link(ROOT, name, &format!("{backing}/{name}"));
     }
     tree.directory(ROOT, CLASS);
+    let dumps = tree.directory(ROOT, DUMPS);
+    tree.file(dumps, "disabled", 0o644, ATTRIBUTE_SIZE, File::DumpsDisabled);
     tree.directory(ROOT, DEBUG);
     let parameters = tree.directory(ROOT, "sys/module/firmware_class/parameters");
     tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
@@ -96,6 +100,8 @@ fn controls(tree: &mut Tree, slot: usize) {
         ("state", 0o644, Control::State),
         ("refcount", 0o444, Control::References),
         ("plug", 0o644, Control::Plug),
+        ("dump-size", 0o644, Control::DumpSize),
+        ("dump-expired", 0o200, Control::DumpExpired),
     ] {
         tree.file(directory, name, mode, 0, File::Control(slot, control));
     }
@@ -168,6 +174,35 @@ pub(crate) fn unplug(tree: &mut Tree, spec: &ProcessorSpec, index: u32) {
     let parent = tree.directory(ROOT, &platform_path(spec));
     tree.remove(parent, "driver");
     tree.remove(parent, "remoteproc");
+}
+
+/// Adds devcd`number`, a crash dump of remoteproc`index`.
+pub(crate) fn dump(tree: &mut Tree, spec: &ProcessorSpec, index: u32, number: u32) {
+    let (name, remoteproc) = (format!("devcd{number}"), format!("remoteproc/remoteproc{index}"));
+    let device = tree.directory(ROOT, &format!("{DUMP_DEVICES}/{name}"));
+    tree.file(device, "data", 0o600, 0, File::Dump(number));
+    tree.file(device, "uevent", 0o644, ATTRIBUTE_SIZE, File::Fixed(Vec::new()));
+    tree.directory(device, "power");
+    tree.link(device, "subsystem", "../../../../class/devcoredump");
+    tree.link(device, "failing_device", &format!("../../../platform/{}/{remoteproc}", spec.device));
+
+    let class = tree.directory(ROOT, DUMPS);
+    tree.link(class, &name, &format!("../../devices/virtual/devcoredump/{name}"));
+    let failing = tree.directory(ROOT, &format!("{}/{remoteproc}", platform_path(spec)));
+    let to_devices = "../".repeat(spec.device.split('/').count() + 3);
+    tree.link(failing, "devcoredump", &format!("{to_devices}virtual/devcoredump/{name}"));
+}
+
+/// Takes devcd`number` away, and the link to it if the failing device is still there.
+pub(crate) fn remove_dump(tree: &mut Tree, failing: Option<(&ProcessorSpec, u32)>, number: u32) {
+    for directory in [DUMPS, DUMP_DEVICES] {
+        let directory = tree.directory(ROOT, directory);
+        tree.remove(directory, &format!("devcd{number}"));
+    }
+    if let Some((spec, index)) = failing {
+        let failing = tree.directory(ROOT, &format!("{}/remoteproc/remoteproc{index}", platform_path(spec)));
+        tree.remove(failing, "devcoredump");
+    }
 }
 
 /// Shows as many trace files as the loaded firmware has trace buffers.

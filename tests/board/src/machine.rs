@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fuser::Errno;
 
+use crate::devcoredump::Dumps;
 use crate::kmsg::{RecordLog, Subject};
 use crate::layout;
 use crate::processor::{Line, Origin, Processor};
@@ -25,6 +26,8 @@ pub(crate) struct Faults {
     pub(crate) recovery_delay: Duration,
     pub(crate) start_hangs: bool,
     pub(crate) stop_hangs: bool,
+    /// The least bytes a crash dump has.
+    pub(crate) dump_size: u64,
 }
 
 impl Default for Faults {
@@ -37,6 +40,7 @@ impl Default for Faults {
             recovery_delay: Duration::from_millis(1),
             start_hangs: false,
             stop_hangs: false,
+            dump_size: 0,
         }
     }
 }
@@ -66,6 +70,7 @@ pub(crate) struct State {
     pub(crate) slots: Vec<Slot>,
     pub(crate) log: RecordLog,
     pub(crate) readers: Readers,
+    pub(crate) dumps: Dumps,
     pub(crate) class_path: String,
     pub(crate) path_keeps_newline: bool,
     pub(crate) kmsg: KmsgMode,
@@ -96,6 +101,7 @@ impl Machine {
             slots: spec.processors.into_iter().map(slot).collect(),
             log: RecordLog::default(),
             readers: Readers::default(),
+            dumps: Dumps::default(),
             class_path: String::new(),
             path_keeps_newline: spec.path_keeps_newline,
             kmsg: spec.kmsg,
@@ -207,6 +213,7 @@ impl State {
 
     /// Power off and on: new devices, a new boot id, an empty log. Faults stay as they are set.
     pub(crate) fn reboot(&mut self) {
+        self.forget_dumps();
         for slot in 0..self.slots.len() {
             self.unplug(slot);
         }

@@ -33,8 +33,11 @@ impl Region {
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     windows: Vec<Window>,
+    /// The windows, and the regions that lie behind none.
+    table: Vec<Window>,
     /// What the driver has mapped, by the system's addresses.
     mapped: Vec<Range>,
+    regions: Vec<Range>,
     full_refused: bool,
 }
 
@@ -64,7 +67,7 @@ impl Memory {
         let own = table.iter().filter(|window| window.mapped);
         let own = own.map(|window| Range { start: window.system, len: window.len });
         let mapped = own.chain(regions.iter().copied()).collect();
-        Memory { windows: table, mapped, full_refused }
+        Memory { windows: windows.to_vec(), table, mapped, regions, full_refused }
     }
 
     /// Whether `len` bytes can be loaded to `address`. As in the kernel the first window that fits counts.
@@ -73,9 +76,23 @@ impl Memory {
             .is_some_and(|system| self.mapped.iter().any(|range| self.fits(*range, system, len)))
     }
 
+    /// What a driver has dumped after a crash: windows it maps, and what is reserved, as the processor sees them.
+    pub(crate) fn dumped(&self) -> Vec<(u64, u64)> {
+        let own = self.windows.iter().filter(|window| window.mapped).map(|window| (window.start, window.len));
+        own.chain(self.regions.iter().map(|region| (self.seen(region), region.len))).collect()
+    }
+
+    /// Where the processor has a region.
+    fn seen(&self, region: &Range) -> u64 {
+        let last = region.start + region.len.saturating_sub(1);
+        let holds = |window: &&Window| region.start >= window.system && last - window.system < window.len;
+        let window = self.windows.iter().find(holds);
+        window.map_or(region.start, |window| window.start + (region.start - window.system))
+    }
+
     fn system(&self, address: u64, len: u64) -> Option<u64> {
         let window = self
-            .windows
+            .table
             .iter()
             .find(|window| self.fits(Range { start: window.start, len: window.len }, address, len))?;
         Some(window.system + (address - window.start))
@@ -128,6 +145,7 @@ mod tests {
         assert!(!memory.takes(0x1010_0800, 0x1000));
         assert!(!memory.takes(0x1020_0000, 0x10));
         assert!(!memory.takes(0x8010_0000, 0x10), "no window leads there");
+        assert_eq!(memory.dumped(), [(0x1010_0000, 0x1000)]);
     }
 
     #[test]
@@ -145,5 +163,6 @@ mod tests {
         let memory = Memory::new(&[window(0, 0x8000, 0x7800_0000, true)], &regions, false);
         assert!(memory.takes(0xa010_0000, 0x1000));
         assert!(!memory.takes(0xa000_0000, 0x10), "messages lie there");
+        assert_eq!(memory.dumped(), [(0, 0x8000), (0xa010_0000, 0x1000)]);
     }
 }

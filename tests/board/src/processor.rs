@@ -7,9 +7,10 @@
 
 use fuser::Errno;
 
+use crate::core_dump::Identity;
 use crate::elf::{Image, Segment, TraceBuffer, text_at};
 use crate::memory::Memory;
-use crate::processor_spec::ProcessorSpec;
+use crate::processor_spec::{Dumped, ProcessorSpec};
 use crate::spec::ProcessorState;
 
 /// Level of a kernel message: `KERN_ERR`.
@@ -77,6 +78,8 @@ pub(crate) enum Recovery {
 #[derive(Debug)]
 struct Loaded {
     has_table: bool,
+    identity: Identity,
+    memory: Vec<Segment>,
     traces: Vec<Trace>,
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct Processor {
     name: String,
     memory: Memory,
     needs_resource_table: bool,
+    dumped: Dumped,
     state: ProcessorState,
     firmware: String,
     recovery: bool,
@@ -108,6 +112,7 @@ impl Processor {
             name: spec.name.clone(),
             memory: spec.memory(),
             needs_resource_table: spec.needs_resource_table,
+            dumped: spec.dumped,
             state: spec.initial,
             firmware: spec.firmware.clone(),
             recovery: spec.recovery,
@@ -198,7 +203,7 @@ impl Processor {
         let text = |buffer| Trace { text: text_at(&memory, &buffer), buffer };
         let has_table = table.is_some();
         let traces = table.into_iter().flatten().map(text).collect();
-        self.loaded = Some(Loaded { has_table, traces });
+        self.loaded = Some(Loaded { has_table, identity: image.identity(), memory, traces });
         Ok(())
     }
 
@@ -342,8 +347,11 @@ impl Processor {
             self.say(ERR, line);
             Errno::EINVAL
         })?;
-        for trace in self.loaded.iter_mut().flat_map(|loaded| &mut loaded.traces) {
-            trace.text = text_at(&memory, &trace.buffer);
+        if let Some(loaded) = self.loaded.as_mut() {
+            for trace in &mut loaded.traces {
+                trace.text = text_at(&memory, &trace.buffer);
+            }
+            loaded.memory = memory;
         }
         Ok(())
     }
@@ -492,5 +500,6 @@ impl Processor {
     }
 }
 
+mod dump;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,21 @@ pub(crate) struct Core {
     pub(crate) number: u32,
 }
 
+/// What a crash dump has of the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dumped {
+    /// The segments the firmware was loaded to, under its class and machine.
+    Firmware,
+    /// The windows the driver maps and the memory that is reserved, all of it, as ELF32 for this machine
+    /// (drivers/remoteproc/stm32_rproc.c, xlnx_r5_remoteproc.c).
+    Memory(u16),
+    /// Nothing, since the driver has not told an ELF class: the kernel logs that
+    /// (drivers/remoteproc/imx_rproc.c).
+    Classless,
+    /// Nothing, since the driver has not told what to dump (drivers/remoteproc/ti_k3_common.c).
+    Nothing,
+}
+
 /// One processor of a board.
 #[derive(Clone, Debug)]
 pub struct ProcessorSpec {
@@ -24,6 +39,7 @@ pub struct ProcessorSpec {
     pub(crate) recovery: bool,
     pub(crate) needs_resource_table: bool,
     pub(crate) read_only: bool,
+    pub(crate) dumped: Dumped,
     pub(crate) initial: ProcessorState,
     pub(crate) core: Option<Core>,
 }
@@ -48,6 +64,7 @@ impl ProcessorSpec {
             recovery: true,
             needs_resource_table: false,
             read_only: false,
+            dumped: Dumped::Firmware,
             initial: ProcessorState::Offline,
             core: None,
         }
@@ -137,6 +154,13 @@ impl ProcessorSpec {
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// What is in its crash dumps.
+    #[must_use]
+    pub fn dumped(mut self, dumped: Dumped) -> Self {
+        self.dumped = dumped;
         self
     }
 

@@ -37,6 +37,10 @@ pub(crate) enum File {
     Reboot,
     /// `board/kmsg`.
     KmsgMode,
+    /// The content of a crash dump.
+    Dump(u32),
+    /// `/sys/class/devcoredump/disabled`.
+    DumpsDisabled,
 }
 
 /// A file of a remoteproc device, in sysfs or in debugfs.
@@ -69,6 +73,8 @@ pub(crate) enum Control {
     State,
     References,
     Plug,
+    DumpSize,
+    DumpExpired,
 }
 
 /// What an inode is.

@@ -1,7 +1,7 @@
 //! NXP i.MX: a driver's table translates addresses, and says which of them it maps itself
 //! (drivers/remoteproc/imx_rproc.c, imx_dsp_rproc.c). The rest is loadable where `memory-region` has it.
 
-use crate::processor_spec::ProcessorSpec;
+use crate::processor_spec::{Dumped, ProcessorSpec};
 use crate::spec::BoardSpec;
 
 /// A row: the processor's address, the system's, bytes, who maps it.
@@ -97,7 +97,12 @@ fn spec(name: &str, device: &str, table: &[Row], reserved: Reserved) -> Processo
         Driver => spec.window_at(start, len, system),
         Tree => spec.reach(start, len, system),
     };
-    table.iter().fold(ProcessorSpec::new(name, device).windows(&[]), row).reserved(reserved).driver(name)
+    table
+        .iter()
+        .fold(ProcessorSpec::new(name, device).windows(&[]), row)
+        .reserved(reserved)
+        .driver(name)
+        .dumped(Dumped::Classless)
 }
 
 /// A Cortex-M. Its driver takes a window's end for its last byte.

@@ -1,7 +1,7 @@
 //! STMicroelectronics: the driver finds its windows in `dma-ranges`, all memory in `memory-region`
 //! (drivers/remoteproc/stm32_rproc.c).
 
-use crate::processor_spec::ProcessorSpec;
+use crate::processor_spec::{Dumped, ProcessorSpec};
 use crate::spec::BoardSpec;
 
 impl BoardSpec {
@@ -11,6 +11,8 @@ impl BoardSpec {
         let m4 = ProcessorSpec::new("m4", "soc/10000000.m4")
             .driver("stm32-rproc")
             .compatible(&["st,stm32mp1-m4"])
+            // As ELF for no machine.
+            .dumped(Dumped::Memory(0))
             .windows(&[])
             .reach(0x0, 0x1_0000, 0x3800_0000)
             .reach(0x1000_0000, 0x6_0000, 0x1000_0000)

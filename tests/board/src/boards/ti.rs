@@ -2,7 +2,7 @@
 //! without the first region, which is for messages (drivers/remoteproc/ti_k3_common.c, ti_k3_r5_remoteproc.c). None
 //! recovers by itself; all want a resource table. Clusters are in split mode.
 
-use crate::processor_spec::ProcessorSpec;
+use crate::processor_spec::{Dumped, ProcessorSpec};
 use crate::spec::BoardSpec;
 
 /// Where a Cortex-R5F is, and what it has.
@@ -75,6 +75,7 @@ fn k3(name: &str, device: &str, firmware: &str) -> ProcessorSpec {
         .firmware(firmware)
         .recovery(false)
         .needs_resource_table(true)
+        .dumped(Dumped::Nothing)
 }
 
 impl BoardSpec {
