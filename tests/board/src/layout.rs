@@ -22,12 +22,19 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     for name in BACKED {
         tree.link(ROOT, name, &format!("{backing}/{name}"));
     }
-    tree.directory(ROOT, CLASS);
+    tree.directory(ROOT, "sys/kernel/debug");
+    if spec.remoteproc {
+        tree.directory(ROOT, CLASS);
+    }
+    if spec.remoteproc && spec.debugfs {
+        tree.directory(ROOT, DEBUG);
+    }
     let dumps = tree.directory(ROOT, DUMPS);
     tree.file(dumps, "disabled", 0o644, ATTRIBUTE_SIZE, File::DumpsDisabled);
-    tree.directory(ROOT, DEBUG);
     let parameters = tree.directory(ROOT, "sys/module/firmware_class/parameters");
-    tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
+    if spec.firmware_class_path {
+        tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
+    }
 
     device_tree::make(tree, spec);
     let kernel = tree.directory(ROOT, "proc/sys/kernel");
@@ -41,6 +48,9 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     tree.file(board, "kmsg", 0o644, 0, File::KmsgMode);
     for (slot, processor) in spec.processors.iter().enumerate() {
         platform_device(tree, processor);
+        if spec.remoteproc {
+            driver(tree, processor);
+        }
         controls(tree, slot);
     }
 }
@@ -57,7 +67,7 @@ pub(crate) fn kmsg(tree: &mut Tree, mode: KmsgMode) {
     }
 }
 
-/// The device the processor's driver binds to, and that driver.
+/// The device the processor's driver binds to.
 fn platform_device(tree: &mut Tree, spec: &ProcessorSpec) {
     let device = tree.directory(ROOT, &platform_path(spec));
     let uevent = platform_uevent(spec);
@@ -65,6 +75,9 @@ fn platform_device(tree: &mut Tree, spec: &ProcessorSpec) {
     let to_sys = "../".repeat(spec.device.split('/').count() + 2);
     let node = device_tree::node_path(spec);
     tree.link(device, "of_node", &format!("{to_sys}{}", node.trim_start_matches("sys/")));
+}
+
+fn driver(tree: &mut Tree, spec: &ProcessorSpec) {
     let driver = tree.directory(ROOT, &driver_path(spec));
     if tree.child(driver, "bind").is_none() {
         tree.file(driver, "bind", 0o200, ATTRIBUTE_SIZE, File::Bind);
@@ -149,7 +162,8 @@ pub(crate) fn plug(
     let class = tree.directory(ROOT, CLASS);
     tree.link(class, &name, &format!("../../{platform}/remoteproc/{name}"));
 
-    let debug = tree.directory(ROOT, &format!("{DEBUG}/{name}"));
+    let Some(debug) = tree.find(DEBUG) else { return };
+    let debug = tree.directory(debug, &name);
     for (file, mode, attribute) in [
         ("name", 0o400, Attribute::Name),
         ("crash", 0o200, Attribute::Crash),
@@ -166,8 +180,9 @@ pub(crate) fn plug(
 pub(crate) fn unplug(tree: &mut Tree, spec: &ProcessorSpec, index: u32) {
     let name = format!("remoteproc{index}");
     for directory in [CLASS, DEBUG, DEV] {
-        let directory = tree.directory(ROOT, directory);
-        tree.remove(directory, &name);
+        if let Some(directory) = tree.find(directory) {
+            tree.remove(directory, &name);
+        }
     }
     let drivers = tree.directory(ROOT, &driver_path(spec));
     tree.remove(drivers, spec.device_name());
@@ -207,7 +222,7 @@ pub(crate) fn remove_dump(tree: &mut Tree, failing: Option<(&ProcessorSpec, u32)
 
 /// Shows as many trace files as the loaded firmware has trace buffers.
 pub(crate) fn traces(tree: &mut Tree, index: u32, device: DeviceId, count: usize) {
-    let debug = tree.directory(ROOT, &format!("{DEBUG}/remoteproc{index}"));
+    let Some(debug) = tree.find(&format!("{DEBUG}/remoteproc{index}")) else { return };
     for number in 0..count {
         let name = format!("trace{number}");
         if tree.child(debug, &name).is_none() {

@@ -79,6 +79,7 @@ pub(crate) struct State {
     /// The board is being taken down: nobody waits any longer.
     pub(crate) closing: bool,
     character_devices: bool,
+    remoteproc: bool,
     last_device: u64,
 }
 
@@ -109,6 +110,7 @@ impl Machine {
             boot_id: new_boot_id(),
             closing: false,
             character_devices: spec.character_devices,
+            remoteproc: spec.remoteproc,
             last_device: 0,
         };
         state.plug_all();
@@ -174,6 +176,9 @@ impl State {
 
     /// Plugs the processor of `slot` in as remoteproc`wanted`, or under the lowest free number.
     pub(crate) fn plug(&mut self, slot: usize, wanted: Option<u32>) -> Result<(), Errno> {
+        if !self.remoteproc {
+            return Err(Errno::ENODEV);
+        }
         if self.slots[slot].device.is_some() {
             return Err(Errno::EBUSY);
         }
@@ -206,7 +211,7 @@ impl State {
 
     fn plug_all(&mut self) {
         for slot in 0..self.slots.len() {
-            // Nothing is plugged in yet, so the number is free.
+            // Nothing is plugged in yet, so the number is free; without remoteproc nothing ever is.
             self.plug(slot, u32::try_from(slot).ok()).ok();
         }
     }

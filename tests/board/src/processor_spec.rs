@@ -30,6 +30,7 @@ pub enum Dumped {
 pub struct ProcessorSpec {
     pub(crate) name: String,
     pub(crate) device: String,
+    node: Option<String>,
     pub(crate) driver: String,
     pub(crate) compatible: Vec<String>,
     pub(crate) firmware: String,
@@ -55,6 +56,7 @@ impl ProcessorSpec {
         ProcessorSpec {
             name: name.into(),
             device: device.into(),
+            node: None,
             driver: "simulated-rproc".into(),
             compatible: vec!["simulated,rproc".into()],
             firmware: default_firmware(name),
@@ -68,6 +70,13 @@ impl ProcessorSpec {
             initial: ProcessorState::Offline,
             core: None,
         }
+    }
+
+    /// Path of its node below the device tree's root, where it is not that of the device.
+    #[must_use]
+    pub fn node(mut self, path: &str) -> Self {
+        self.node = Some(path.into());
+        self
     }
 
     /// The platform driver's name.
@@ -203,12 +212,14 @@ impl ProcessorSpec {
 
     /// Path of its node below the device tree's root.
     pub(crate) fn node_path(&self) -> String {
-        let nodes: Vec<String> = self.device.split('/').map(node_of).collect();
-        nodes.join("/")
+        self.node.clone().unwrap_or_else(|| {
+            let nodes: Vec<String> = self.device.split('/').map(node_of).collect();
+            nodes.join("/")
+        })
     }
 
     fn node_name(&self) -> String {
-        node_of(self.device_name())
+        self.node_path().rsplit('/').next().map(String::from).unwrap_or_default()
     }
 }
 

@@ -68,6 +68,9 @@ pub struct BoardSpec {
     pub(crate) path_keeps_newline: bool,
     pub(crate) kmsg: KmsgMode,
     pub(crate) character_devices: bool,
+    pub(crate) debugfs: bool,
+    pub(crate) remoteproc: bool,
+    pub(crate) firmware_class_path: bool,
     pub(crate) processors: Vec<ProcessorSpec>,
 }
 
@@ -82,6 +85,9 @@ impl BoardSpec {
             path_keeps_newline: false,
             kmsg: KmsgMode::On,
             character_devices: false,
+            debugfs: true,
+            remoteproc: true,
+            firmware_class_path: true,
             processors: Vec::new(),
         }
     }
@@ -131,6 +137,27 @@ impl BoardSpec {
     #[must_use]
     pub fn character_devices(mut self, exist: bool) -> Self {
         self.character_devices = exist;
+        self
+    }
+
+    /// Nothing is mounted on `/sys/kernel/debug`.
+    #[must_use]
+    pub fn without_debugfs(mut self) -> Self {
+        self.debugfs = false;
+        self
+    }
+
+    /// The kernel has no remoteproc: the processors' devices have no driver, and there is no class for them.
+    #[must_use]
+    pub fn without_remoteproc(mut self) -> Self {
+        self.remoteproc = false;
+        self
+    }
+
+    /// The kernel has no firmware_class.path.
+    #[must_use]
+    pub fn without_firmware_class_path(mut self) -> Self {
+        self.firmware_class_path = false;
         self
     }
 

@@ -131,6 +131,11 @@ impl Tree {
         }
     }
 
+    /// What is at `path`, if anything is.
+    pub(crate) fn find(&self, path: &str) -> Option<u64> {
+        path.split('/').try_fold(ROOT, |parent, name| self.child(parent, name))
+    }
+
     /// The directory at `path` below `parent`, made with its parents where missing.
     pub(crate) fn directory(&mut self, parent: u64, path: &str) -> u64 {
         path.split('/').fold(parent, |parent, name| {

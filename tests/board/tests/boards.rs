@@ -175,3 +175,133 @@ fn attributes_may_be_read_only_even_to_root() {
     bench.debug("recovery").write("disabled").unwrap();
     assert_eq!(bench.m4("recovery").word(), "disabled");
 }
+
+#[test]
+fn a_kernel_may_lack_what_a_doctor_looks_for() {
+    let bench = Bench::new(BoardSpec::stm32mp15().without_debugfs());
+    assert_eq!(fs::read_dir(bench.path("sys/kernel/debug").path()).unwrap().count(), 0);
+    bench.install("trace.elf", &firmware().segment(0x1000_0000, b"x").trace(0x1000_0000, 8).build());
+    bench.m4("firmware").write("trace.elf").unwrap();
+    bench.m4("state").write("start").unwrap();
+    bench.control("crash-now").write("1").unwrap();
+    bench.await_line("handling crash #1 in m4");
+    bench.control("plug").write("out").unwrap();
+    assert_eq!(fs::read_dir(bench.path("sys/kernel/debug").path()).unwrap().count(), 0);
+
+    let bench = Bench::new(BoardSpec::stm32mp15().without_remoteproc());
+    assert!(!bench.path("sys/class/remoteproc").exists());
+    assert!(!bench.path("sys/kernel/debug/remoteproc").exists());
+    assert!(bench.path("sys/devices/platform/soc/10000000.m4/of_node").exists());
+    assert_eq!(bench.control("plug").errno("in"), libc::ENODEV);
+    bench.path("board/reboot").write("now").unwrap();
+    assert!(!bench.path("sys/class/remoteproc").exists());
+
+    let bench = Bench::new(BoardSpec::stm32mp15().without_firmware_class_path());
+    assert!(!bench.path("sys/module/firmware_class/parameters/path").exists());
+    bench.m4("firmware").write("good.elf").unwrap();
+    assert_eq!(bench.m4("state").errno("start"), 0);
+}
+
+#[test]
+fn each_family_has_its_processors() {
+    let listed = |spec: BoardSpec| {
+        let bench = Bench::new(spec);
+        let count = fs::read_dir(bench.path("sys/class/remoteproc").path()).unwrap().count();
+        let name = |index: usize| {
+            let name = bench.path(&format!("sys/class/remoteproc/remoteproc{index}/name")).word();
+            let firmware = bench.path(&format!("sys/class/remoteproc/remoteproc{index}/firmware")).word();
+            format!("{name} {firmware}")
+        };
+        (0..count).map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        listed(BoardSpec::am62x()),
+        ["78000000.r5f am62-wkup-r5f0_0-fw", "5000000.m4fss am62-mcu-m4f0_0-fw"]
+    );
+    assert_eq!(
+        listed(BoardSpec::am62a()),
+        [
+            "78000000.r5f am62-wkup-r5f0_0-fw",
+            "79000000.r5f am62a-mcu-r5f0_0-fw",
+            "7e000000.dsp am62a-c71_0-fw"
+        ]
+    );
+    assert_eq!(
+        listed(BoardSpec::am64x()),
+        [
+            "78000000.r5f am64-main-r5f0_0-fw",
+            "78200000.r5f am64-main-r5f0_1-fw",
+            "78400000.r5f am64-main-r5f1_0-fw",
+            "78600000.r5f am64-main-r5f1_1-fw",
+            "5000000.m4fss am64-mcu-m4f0_0-fw"
+        ]
+    );
+    assert_eq!(
+        listed(BoardSpec::j721e())[4..],
+        [
+            "5e00000.r5f j7-main-r5f1_0-fw",
+            "5f00000.r5f j7-main-r5f1_1-fw",
+            "4d80800000.dsp j7-c66_0-fw",
+            "4d81800000.dsp j7-c66_1-fw",
+            "64800000.dsp j7-c71_0-fw"
+        ]
+    );
+    assert_eq!(
+        listed(BoardSpec::j784s4())[6..],
+        [
+            "5900000.r5f j784s4-main-r5f2_0-fw",
+            "5a00000.r5f j784s4-main-r5f2_1-fw",
+            "64800000.dsp j784s4-c71_0-fw",
+            "65800000.dsp j784s4-c71_1-fw",
+            "66800000.dsp j784s4-c71_2-fw",
+            "67800000.dsp j784s4-c71_3-fw"
+        ]
+    );
+    assert_eq!(
+        listed(BoardSpec::imx8mp()),
+        ["imx-rproc rproc-imx-rproc-fw", "imx-dsp-rproc imx/dsp/hifi4.bin"]
+    );
+    assert_eq!(listed(BoardSpec::imx93().node_names(true)), ["remoteproc-cm33 rproc-remoteproc-cm33-fw"]);
+    assert_eq!(listed(BoardSpec::stm32mp25()), ["m33 rproc-m33-fw"]);
+    assert_eq!(listed(BoardSpec::zynqmp())[1], "ffe90000.r5f rproc-ffe90000.r5f-fw");
+}
+
+#[test]
+fn what_each_kind_of_processor_can_be_loaded_with() {
+    let loads = |spec: BoardSpec, index: u32, cases: &[(u64, usize, i32)]| {
+        let bench = Bench::new(spec);
+        for &(address, len, errno) in cases {
+            assert_eq!(bench.start_at(index, address, len), errno, "{address:#x} {len:#x}");
+        }
+    };
+    let refused = libc::EINVAL;
+    // The first core of J721S2's clusters has half of its memory in split mode.
+    loads(BoardSpec::j721s2(), 0, &[(0, 0x8000, 0), (0, 0x8001, refused), (0x4101_0000, 0x8000, 0)]);
+    loads(BoardSpec::j721e(), 6, &[(0x80_0000, 0x4_8000, 0), (0xa610_0000, 8, 0), (0xa600_0000, 8, refused)]);
+    loads(
+        BoardSpec::j721e(),
+        7,
+        &[(0x4d_81f0_0000, 0x8000, 0), (0xa710_0000, 8, 0), (0xa610_0000, 8, refused)],
+    );
+    loads(
+        BoardSpec::am62x(),
+        1,
+        &[(0x3_0000, 0x1_0000, 0), (0x9cc0_0000, 0x1000, 0), (0x9cb0_0000, 8, refused)],
+    );
+    // A DSP's driver takes a full window.
+    loads(
+        BoardSpec::imx8mp(),
+        1,
+        &[(0x3b6e_8000, 0x8000, 0), (0x9240_0000, 8, 0), (0x942f_0000, 8, refused)],
+    );
+    // Where Linux has DDR elsewhere than the DSP.
+    loads(BoardSpec::imx8ulp(), 1, &[(0x1a00_0000, 8, 0), (0x8e00_0000, 8, refused)]);
+    loads(BoardSpec::imx8qm(), 1, &[(0x1ffe_0000, 0x1_fffc, 0), (0x34fe_0000, 8, refused)]);
+    loads(BoardSpec::imx93(), 0, &[(0x0ffc_0000, 8, 0), (0x1ffc_0000, 8, 0), (0x8000_0000, 8, refused)]);
+    loads(
+        BoardSpec::zynqmp(),
+        1,
+        &[(0x2_0000, 0x1_0000, 0), (0x3ef0_0000, 0x4_0000, 0), (0x3ed0_0000, 8, refused)],
+    );
+    loads(BoardSpec::stm32mp25(), 0, &[(0x8010_0000, 0x1000, 0), (0x8090_0000, 8, refused)]);
+}

@@ -5,6 +5,28 @@ use crate::processor_spec::{Dumped, ProcessorSpec};
 use crate::spec::BoardSpec;
 
 impl BoardSpec {
+    /// STMicroelectronics STM32MP257F-DK: one Cortex-M33, `m33`, that takes unsigned firmware.
+    pub fn stm32mp25() -> Self {
+        let m33 = ProcessorSpec::new("m33", "ahb@1/0.m33")
+            .driver("stm32-rproc")
+            .compatible(&["st,stm32mp2-m33"])
+            .dumped(Dumped::Memory(0))
+            .windows(&[])
+            .reserved(&[
+                ("cm33-cube-fw", 0x8010_0000, 0x80_0000),
+                ("cm33-cube-data", 0x80a0_0000, 0x80_0000),
+                ("ipc-shmem-1", 0x8120_0000, 0xf_8000),
+                ("vdev0vring0", 0x812f_8000, 0x1000),
+                ("vdev0vring1", 0x812f_9000, 0x1000),
+                ("vdev0buffer", 0x812f_a000, 0x6000),
+            ]);
+        BoardSpec::new(
+            "STMicroelectronics STM32MP257F-DK Discovery Board",
+            &["st,stm32mp257f-dk", "st,stm32mp257"],
+        )
+        .processor(m33)
+    }
+
     /// STMicroelectronics STM32MP157C-DK2 under Linux 6.1: one Cortex-M4, `m4`.
     pub fn stm32mp15() -> Self {
         // stm32mp151.dtsi, and stm32mp15xx-dkx.dtsi for what is reserved.
