@@ -221,7 +221,7 @@ fn each_family_has_its_processors() {
     assert_eq!(
         listed(BoardSpec::am62a()),
         [
-            "78000000.r5f am62-wkup-r5f0_0-fw",
+            "78000000.r5f am62a-wkup-r5f0_0-fw",
             "79000000.r5f am62a-mcu-r5f0_0-fw",
             "7e000000.dsp am62a-c71_0-fw"
         ]

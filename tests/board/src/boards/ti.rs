@@ -27,40 +27,45 @@ impl R5f {
     fn cores(&self) -> [ProcessorSpec; 2] {
         [0, 1].map(|core| {
             let firmware = format!("{}_{core}-fw", self.firmware);
-            let tcm = Tcm { address: self.address[core], len: self.tcm[core], step: self.step };
-            r5f(self.compatible, self.bus, self.address[0], &firmware, &tcm, (self.ddr[core], 0xf0_0000))
+            let tcm = Tcm::new(self.address[core], self.tcm[core], self.step);
+            let addresses = [self.address[0], self.address[core]];
+            r5f(self.compatible, [self.bus, &firmware], addresses, &tcm, (self.ddr[core], 0xf0_0000))
                 .core(self.cluster, core as u32)
         })
     }
 }
 
-/// The two memories of a Cortex-R5F.
+/// The two memories of a Cortex-R5F, each of `len` bytes: where the system has the one that the core sees at 0, ATCM if
+/// the node has `ti,loczrama`, and the other one.
 struct Tcm {
-    address: u64,
     len: u64,
-    step: u64,
+    at: [u64; 2],
 }
 
-/// A core; `ddr` is where its memory for messages begins, and how long that for code behind it is.
+impl Tcm {
+    /// ATCM at 0.
+    const fn new(address: u64, len: u64, step: u64) -> Self {
+        Tcm { len, at: [address, address + step] }
+    }
+}
+
+/// A core at `address`; `ddr` is where its memory for messages begins, and how long that for code behind it is.
 fn r5f(
     compatible: &str,
-    bus: &str,
-    cluster: u64,
-    firmware: &str,
-    tcm: &Tcm,
+    [bus, firmware]: [&str; 2],
+    [cluster, address]: [u64; 2],
+    &Tcm { len, at: [first, second] }: &Tcm,
     ddr: (u64, u64),
 ) -> ProcessorSpec {
-    let &Tcm { address, len, step } = tcm;
     let name = format!("{address:x}.r5f");
     let last = bus.rsplit('/').next().unwrap_or(bus);
-    // `ti,loczrama`: ATCM at 0, BTCM behind.
     k3(&name, &format!("{bus}/{last}:r5fss@{cluster:x}/{name}"), firmware)
         .driver("k3_r5_rproc")
         .compatible(&[compatible])
-        .window_at(0x0, len, address)
-        .window_at(0x4101_0000, len, address + step)
-        .window_at(address, len, address)
-        .window_at(address + step, len, address + step)
+        .window_at(0x0, len, first)
+        .window_at(0x4101_0000, len, second)
+        .window_at(first, len, first)
+        .window_at(second, len, second)
         .reserved(&[("r5f-dma-memory", ddr.0, 0x10_0000), ("r5f-memory", ddr.0 + 0x10_0000, ddr.1)])
 }
 
@@ -187,24 +192,37 @@ impl BoardSpec {
 
     /// Texas Instruments AM625 SK: a Cortex-R5F and a Cortex-M4F.
     pub fn am62x() -> Self {
-        let tcm = Tcm { address: 0x7800_0000, len: 0x8000, step: 0x10_0000 };
-        let ddr = (0x9da0_0000, 0xc0_0000);
+        let wakeup = r5f(
+            "ti,am62-r5f",
+            [WAKEUP_BUS, "am62-wkup-r5f0_0-fw"],
+            [0x7800_0000; 2],
+            &Tcm::new(0x7800_0000, 0x8000, 0x10_0000),
+            (0x9da0_0000, 0xc0_0000),
+        );
         BoardSpec::new("Texas Instruments AM625 SK", &["ti,am625-sk", "ti,am625"])
-            .processor(r5f("ti,am62-r5f", WAKEUP_BUS, tcm.address, "am62-wkup-r5f0_0-fw", &tcm, ddr))
+            .processor(wakeup)
             .processor(m4f("bus@f0000", "am62-mcu-m4f0_0-fw", 0x9cb0_0000, 0xe0_0000))
     }
 
     /// Texas Instruments AM62A7 SK: two Cortex-R5F that know nothing of each other, and a C7x.
     pub fn am62a() -> Self {
-        let wakeup = Tcm { address: 0x7800_0000, len: 0x8000, step: 0x10_0000 };
-        let mcu = Tcm { address: 0x7900_0000, len: 0x8000, step: 0x2_0000 };
-        let core = |bus, firmware, tcm: Tcm, ddr| {
-            r5f("ti,am62-r5f", bus, tcm.address, firmware, &tcm, (ddr, 0xf0_0000))
-        };
-        let mcu_bus = "bus@f0000/bus@f0000:bus@4000000";
+        let wakeup = r5f(
+            "ti,am62-r5f",
+            [WAKEUP_BUS, "am62a-wkup-r5f0_0-fw"],
+            [0x7800_0000; 2],
+            &Tcm::new(0x7800_0000, 0x8000, 0x10_0000),
+            (0x9c80_0000, 0xf0_0000),
+        );
+        let mcu = r5f(
+            "ti,am62-r5f",
+            ["bus@f0000/bus@f0000:bus@4000000", "am62a-mcu-r5f0_0-fw"],
+            [0x7900_0000; 2],
+            &Tcm { len: 0x8000, at: [0x7902_0000, 0x7900_0000] },
+            (0x9b80_0000, 0xf0_0000),
+        );
         BoardSpec::new("Texas Instruments AM62A7 SK", &["ti,am62a7-sk", "ti,am62a7"])
-            .processor(core(WAKEUP_BUS, "am62-wkup-r5f0_0-fw", wakeup, 0x9c80_0000))
-            .processor(core(mcu_bus, "am62a-mcu-r5f0_0-fw", mcu, 0x9b80_0000))
+            .processor(wakeup)
+            .processor(mcu)
             .processor(C7XV.at(0x7e00_0000, "am62a-c71_0-fw", 0x9980_0000, 0x9990_0000))
     }
 
