@@ -28,9 +28,13 @@ impl State {
                 KmsgMode::Off => "off",
                 KmsgMode::Denied => "denied",
             })),
-            File::Kmsg | File::CharacterDevice(_) | File::Bind | File::Unbind | File::Reboot => {
-                Err(Errno::EINVAL)
-            }
+            File::DumpsDisabled => Ok(line(if self.dumps_disabled() { "1" } else { "0" })),
+            File::Dump(_)
+            | File::Kmsg
+            | File::CharacterDevice(_)
+            | File::Bind
+            | File::Unbind
+            | File::Reboot => Err(Errno::EINVAL),
         }
     }
 
@@ -59,6 +63,7 @@ impl State {
             recovery_delay,
             start_hangs,
             stop_hangs,
+            dump_size,
         } = slot.faults;
         let name = |errno: Option<Errno>| line(errno.map_or("", errno::name_of));
         let ms = |delay: Duration| line(&delay.as_millis().to_string());
@@ -71,6 +76,7 @@ impl State {
             Control::RecoveryDelay => Ok(ms(recovery_delay)),
             Control::StartHangs => Ok(switch(start_hangs)),
             Control::StopHangs => Ok(switch(stop_hangs)),
+            Control::DumpSize => Ok(line(&dump_size.to_string())),
             Control::Plug => Ok(match &slot.device {
                 Some(device) => line(&format!("remoteproc{}", device.index)),
                 None => line("out"),
@@ -82,7 +88,7 @@ impl State {
                     _ => line(&processor.power().to_string()),
                 })
             }
-            Control::Crash | Control::Trace => Err(Errno::EINVAL),
+            Control::Crash | Control::Trace | Control::DumpExpired => Err(Errno::EINVAL),
         }
     }
 
@@ -126,6 +132,11 @@ impl Machine {
             File::Bind => self.plug_by_name(word, |machine, slot| machine.lock().plug(slot, None)),
             File::Unbind => self.plug_by_name(word, Self::unplug),
             File::Control(slot, control) => self.store_control(*slot, *control, word, bytes),
+            File::Dump(number) => {
+                self.free_dump(*number);
+                Ok(())
+            }
+            File::DumpsDisabled => self.disable_dumps(word),
             File::Reboot => {
                 self.lock().reboot();
                 self.notify();
@@ -177,6 +188,10 @@ impl Machine {
                 self.with(self.device_in(slot)?, |processor| processor.force(state))
             }
             Control::References => Err(Errno::EINVAL),
+            Control::DumpExpired => {
+                self.expire_dump(self.device_in(slot)?);
+                Ok(())
+            }
             _ => {
                 set_fault(&mut self.lock().slots[slot].faults, control, word)?;
                 self.notify();
@@ -248,6 +263,7 @@ fn set_fault(faults: &mut Faults, control: Control, word: &str) -> Result<(), Er
         Control::RecoveryDelay => faults.recovery_delay = delay()?,
         Control::StartHangs => faults.start_hangs = switch()?,
         Control::StopHangs => faults.stop_hangs = switch()?,
+        Control::DumpSize => faults.dump_size = word.parse().map_err(|_| Errno::EINVAL)?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(())

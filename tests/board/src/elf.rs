@@ -2,7 +2,8 @@
 //! checks, what it loads, what it reads from the resource table. An error is the line it logs;
 //! all of them mean EINVAL.
 
-use crate::spec::Window;
+use crate::core_dump::Identity;
+use crate::memory::Memory;
 
 const PT_LOAD: u64 = 1;
 const RSC_TRACE: u64 = 2;
@@ -14,11 +15,12 @@ pub(crate) struct TraceBuffer {
     pub(crate) len: u64,
 }
 
-/// Bytes that were copied to the processor's memory.
+/// Bytes that were copied to the processor's memory, up to whose length it was zeroed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) address: u64,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) len: u64,
 }
 
 /// The text at `buffer` in loaded memory, up to the first NUL.
@@ -76,7 +78,7 @@ impl<'a> Image<'a> {
     }
 
     /// rproc_elf_load_segments: what lands in the processor's memory.
-    pub(crate) fn load(&self, windows: &[Window]) -> Result<Vec<Segment>, String> {
+    pub(crate) fn load(&self, memory: &Memory) -> Result<Vec<Segment>, String> {
         let mut segments = Vec::new();
         for index in 0..self.program_headers() {
             let header = self.program_table() + index * if self.wide { 56 } else { 32 };
@@ -94,12 +96,17 @@ impl<'a> Image<'a> {
             if end > self.bytes.len() as u64 {
                 return Err(format!("truncated fw: need 0x{end:x} avail 0x{:x}", self.bytes.len()));
             }
-            if !windows.iter().any(|window| window.holds(address, in_memory)) {
+            if !memory.takes(address, in_memory) {
                 return Err(format!("bad phdr da 0x{address:x} mem 0x{in_memory:x}"));
             }
-            segments.push(Segment { address, bytes: self.slice(offset, in_file).to_vec() });
+            segments.push(Segment { address, bytes: self.slice(offset, in_file).to_vec(), len: in_memory });
         }
         Ok(segments)
+    }
+
+    /// What the image says of itself.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { wide: self.wide, machine: self.number(18, 2) as u16, entry: self.word(0, 24, 24) }
     }
 
     /// The trace buffers of the resource table; None where there is no table.
@@ -210,12 +217,11 @@ fn number(bytes: &[u8], offset: u64, len: u64) -> u64 {
 mod tests {
     use super::{Image, Segment, TraceBuffer, text_at};
     use crate::firmware_builder::FirmwareBuilder;
-    use crate::spec::Window;
-
-    const WINDOWS: &[Window] = &[Window { start: 0x1000_0000, len: 0x6_0000 }];
+    use crate::processor_spec::ProcessorSpec;
 
     fn refusal(bytes: &[u8]) -> Option<String> {
-        Image::check(bytes).and_then(|image| image.load(WINDOWS).map(drop)).err()
+        let memory = ProcessorSpec::new("m4", "m4").windows(&[(0x1000_0000, 0x6_0000)]).memory();
+        Image::check(bytes).and_then(|image| image.load(&memory).map(drop)).err()
     }
 
     #[test]
@@ -271,7 +277,7 @@ mod tests {
 
     #[test]
     fn trace_text_ends_at_nul_or_at_the_buffers_length() {
-        let memory = [Segment { address: 100, bytes: b"xxhello\0yy".to_vec() }];
+        let memory = [Segment { address: 100, bytes: b"xxhello\0yy".to_vec(), len: 10 }];
         let text = |address, len| text_at(&memory, &TraceBuffer { address, len });
         assert_eq!(text(102, 64), b"hello");
         assert_eq!(text(102, 2), b"he");

@@ -83,6 +83,10 @@ impl BoardFilesystem {
     }
 
     fn read_file(&self, file: &File, handle: u64, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
+        if let File::Dump(number) = file {
+            // A page at a time, as kernfs does (fs/kernfs/file.c).
+            return self.machine.lock().read_dump(*number, offset, PAGE.min(size as usize));
+        }
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = self.machine.lock().show(file)?;
         let content = match open.content.get(&handle) {

@@ -1,6 +1,8 @@
 //! Where things are in the tree: the fixed part of a machine, and what a remoteproc device adds.
 
-use crate::spec::{BoardSpec, KmsgMode, ProcessorSpec};
+use crate::device_tree;
+use crate::processor_spec::ProcessorSpec;
+use crate::spec::{BoardSpec, KmsgMode};
 use crate::tree::{Attribute, Control, DeviceId, File, ROOT, Tree};
 
 /// What `stat` says about every sysfs attribute.
@@ -8,6 +10,8 @@ const ATTRIBUTE_SIZE: u64 = 4096;
 
 const CLASS: &str = "sys/class/remoteproc";
 const DEBUG: &str = "sys/kernel/debug/remoteproc";
+const DUMPS: &str = "sys/class/devcoredump";
+const DUMP_DEVICES: &str = "sys/devices/virtual/devcoredump";
 const DEV: &str = "dev";
 
 /// Names at the top that lead into the backing directory.
@@ -18,16 +22,21 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     for name in BACKED {
         tree.link(ROOT, name, &format!("{backing}/{name}"));
     }
-    tree.directory(ROOT, CLASS);
-    tree.directory(ROOT, DEBUG);
+    tree.directory(ROOT, "sys/kernel/debug");
+    if spec.remoteproc {
+        tree.directory(ROOT, CLASS);
+    }
+    if spec.remoteproc && spec.debugfs {
+        tree.directory(ROOT, DEBUG);
+    }
+    let dumps = tree.directory(ROOT, DUMPS);
+    tree.file(dumps, "disabled", 0o644, ATTRIBUTE_SIZE, File::DumpsDisabled);
     let parameters = tree.directory(ROOT, "sys/module/firmware_class/parameters");
-    tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
+    if spec.firmware_class_path {
+        tree.file(parameters, "path", 0o644, ATTRIBUTE_SIZE, File::ClassPath);
+    }
 
-    let device_tree = tree.directory(ROOT, "proc/device-tree");
-    let compatible: Vec<u8> =
-        spec.compatible.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect();
-    fixed(tree, device_tree, "compatible", compatible);
-    fixed(tree, device_tree, "model", [spec.model.as_bytes(), b"\0"].concat());
+    device_tree::make(tree, spec);
     let kernel = tree.directory(ROOT, "proc/sys/kernel");
     fixed(tree, kernel, "osrelease", format!("{}\n", spec.osrelease).into_bytes());
     let random = tree.directory(kernel, "random");
@@ -39,6 +48,9 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     tree.file(board, "kmsg", 0o644, 0, File::KmsgMode);
     for (slot, processor) in spec.processors.iter().enumerate() {
         platform_device(tree, processor);
+        if spec.remoteproc {
+            driver(tree, processor);
+        }
         controls(tree, slot);
     }
 }
@@ -55,16 +67,35 @@ pub(crate) fn kmsg(tree: &mut Tree, mode: KmsgMode) {
     }
 }
 
-/// The device the processor's driver binds to, and that driver.
+/// The device the processor's driver binds to.
 fn platform_device(tree: &mut Tree, spec: &ProcessorSpec) {
     let device = tree.directory(ROOT, &platform_path(spec));
-    let uevent = format!("DRIVER={}\nOF_NAME={}\n", spec.driver, spec.device_name());
+    let uevent = platform_uevent(spec);
     tree.file(device, "uevent", 0o644, ATTRIBUTE_SIZE, File::Fixed(uevent.into_bytes()));
+    let to_sys = "../".repeat(spec.device.split('/').count() + 2);
+    let node = device_tree::node_path(spec);
+    tree.link(device, "of_node", &format!("{to_sys}{}", node.trim_start_matches("sys/")));
+}
+
+fn driver(tree: &mut Tree, spec: &ProcessorSpec) {
     let driver = tree.directory(ROOT, &driver_path(spec));
     if tree.child(driver, "bind").is_none() {
         tree.file(driver, "bind", 0o200, ATTRIBUTE_SIZE, File::Bind);
         tree.file(driver, "unbind", 0o200, ATTRIBUTE_SIZE, File::Unbind);
     }
+}
+
+/// of_device_uevent (drivers/of/device.c).
+fn platform_uevent(spec: &ProcessorSpec) -> String {
+    let path = spec.node_path();
+    let name = path.rsplit('/').next().unwrap_or(&path).split('@').next().unwrap_or_default();
+    let numbered = spec.compatible.iter().enumerate();
+    let compatible: String = numbered.map(|(n, name)| format!("OF_COMPATIBLE_{n}={name}\n")).collect();
+    format!(
+        "DRIVER={}\nOF_NAME={name}\nOF_FULLNAME=/{path}\n{compatible}OF_COMPATIBLE_N={}\n",
+        spec.driver,
+        spec.compatible.len()
+    )
 }
 
 fn controls(tree: &mut Tree, slot: usize) {
@@ -82,6 +113,8 @@ fn controls(tree: &mut Tree, slot: usize) {
         ("state", 0o644, Control::State),
         ("refcount", 0o444, Control::References),
         ("plug", 0o644, Control::Plug),
+        ("dump-size", 0o644, Control::DumpSize),
+        ("dump-expired", 0o200, Control::DumpExpired),
     ] {
         tree.file(directory, name, mode, 0, File::Control(slot, control));
     }
@@ -112,12 +145,13 @@ pub(crate) fn plug(
     tree.link(drivers, spec.device_name(), &format!("../../../../{platform}"));
 
     let directory = tree.directory(parent, &format!("remoteproc/{name}"));
+    let mode = if spec.read_only { 0o444 } else { 0o644 };
     for (file, mode, attribute) in [
         ("name", 0o444, Attribute::Name),
-        ("state", 0o644, Attribute::State),
-        ("firmware", 0o644, Attribute::Firmware),
-        ("recovery", 0o644, Attribute::Recovery),
-        ("coredump", 0o644, Attribute::Coredump),
+        ("state", mode, Attribute::State),
+        ("firmware", mode, Attribute::Firmware),
+        ("recovery", mode, Attribute::Recovery),
+        ("coredump", mode, Attribute::Coredump),
         ("uevent", 0o644, Attribute::Uevent),
     ] {
         tree.file(directory, file, mode, ATTRIBUTE_SIZE, File::Device(device, attribute));
@@ -128,7 +162,8 @@ pub(crate) fn plug(
     let class = tree.directory(ROOT, CLASS);
     tree.link(class, &name, &format!("../../{platform}/remoteproc/{name}"));
 
-    let debug = tree.directory(ROOT, &format!("{DEBUG}/{name}"));
+    let Some(debug) = tree.find(DEBUG) else { return };
+    let debug = tree.directory(debug, &name);
     for (file, mode, attribute) in [
         ("name", 0o400, Attribute::Name),
         ("crash", 0o200, Attribute::Crash),
@@ -145,8 +180,9 @@ pub(crate) fn plug(
 pub(crate) fn unplug(tree: &mut Tree, spec: &ProcessorSpec, index: u32) {
     let name = format!("remoteproc{index}");
     for directory in [CLASS, DEBUG, DEV] {
-        let directory = tree.directory(ROOT, directory);
-        tree.remove(directory, &name);
+        if let Some(directory) = tree.find(directory) {
+            tree.remove(directory, &name);
+        }
     }
     let drivers = tree.directory(ROOT, &driver_path(spec));
     tree.remove(drivers, spec.device_name());
@@ -155,9 +191,38 @@ pub(crate) fn unplug(tree: &mut Tree, spec: &ProcessorSpec, index: u32) {
     tree.remove(parent, "remoteproc");
 }
 
+/// Adds devcd`number`, a crash dump of remoteproc`index`.
+pub(crate) fn dump(tree: &mut Tree, spec: &ProcessorSpec, index: u32, number: u32) {
+    let (name, remoteproc) = (format!("devcd{number}"), format!("remoteproc/remoteproc{index}"));
+    let device = tree.directory(ROOT, &format!("{DUMP_DEVICES}/{name}"));
+    tree.file(device, "data", 0o600, 0, File::Dump(number));
+    tree.file(device, "uevent", 0o644, ATTRIBUTE_SIZE, File::Fixed(Vec::new()));
+    tree.directory(device, "power");
+    tree.link(device, "subsystem", "../../../../class/devcoredump");
+    tree.link(device, "failing_device", &format!("../../../platform/{}/{remoteproc}", spec.device));
+
+    let class = tree.directory(ROOT, DUMPS);
+    tree.link(class, &name, &format!("../../devices/virtual/devcoredump/{name}"));
+    let failing = tree.directory(ROOT, &format!("{}/{remoteproc}", platform_path(spec)));
+    let to_devices = "../".repeat(spec.device.split('/').count() + 3);
+    tree.link(failing, "devcoredump", &format!("{to_devices}virtual/devcoredump/{name}"));
+}
+
+/// Takes devcd`number` away, and the link to it if the failing device is still there.
+pub(crate) fn remove_dump(tree: &mut Tree, failing: Option<(&ProcessorSpec, u32)>, number: u32) {
+    for directory in [DUMPS, DUMP_DEVICES] {
+        let directory = tree.directory(ROOT, directory);
+        tree.remove(directory, &format!("devcd{number}"));
+    }
+    if let Some((spec, index)) = failing {
+        let failing = tree.directory(ROOT, &format!("{}/remoteproc/remoteproc{index}", platform_path(spec)));
+        tree.remove(failing, "devcoredump");
+    }
+}
+
 /// Shows as many trace files as the loaded firmware has trace buffers.
 pub(crate) fn traces(tree: &mut Tree, index: u32, device: DeviceId, count: usize) {
-    let debug = tree.directory(ROOT, &format!("{DEBUG}/remoteproc{index}"));
+    let Some(debug) = tree.find(&format!("{DEBUG}/remoteproc{index}")) else { return };
     for number in 0..count {
         let name = format!("trace{number}");
         if tree.child(debug, &name).is_none() {

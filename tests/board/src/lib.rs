@@ -5,8 +5,12 @@
 //! are made by writing to files below `board/`. See README.md for all of them.
 
 mod board;
+mod boards;
 mod character_device;
 mod content;
+mod core_dump;
+mod devcoredump;
+mod device_tree;
 mod elf;
 mod errno;
 mod error;
@@ -16,8 +20,10 @@ mod interrupts;
 mod kmsg;
 mod layout;
 mod machine;
+mod memory;
 mod operations;
 mod processor;
+mod processor_spec;
 mod readers;
 mod request_firmware;
 mod spec;
@@ -26,4 +32,6 @@ mod tree;
 pub use board::Board;
 pub use error::BoardError;
 pub use firmware_builder::FirmwareBuilder;
-pub use spec::{BoardSpec, KmsgMode, ProcessorSpec, ProcessorState, Window};
+pub use memory::Window;
+pub use processor_spec::{Dumped, ProcessorSpec};
+pub use spec::{BoardSpec, KmsgMode, ProcessorState};

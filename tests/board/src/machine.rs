@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use fuser::Errno;
 
+use crate::devcoredump::Dumps;
 use crate::kmsg::{RecordLog, Subject};
 use crate::layout;
 use crate::processor::{Line, Origin, Processor};
+use crate::processor_spec::ProcessorSpec;
 use crate::readers::Readers;
-use crate::spec::{BoardSpec, KmsgMode, ProcessorSpec, ProcessorState};
+use crate::spec::{BoardSpec, KmsgMode, ProcessorState};
 use crate::tree::{DeviceId, Tree};
 
 /// Faults and delays of one processor, set through its control files.
@@ -24,6 +26,8 @@ pub(crate) struct Faults {
     pub(crate) recovery_delay: Duration,
     pub(crate) start_hangs: bool,
     pub(crate) stop_hangs: bool,
+    /// The least bytes a crash dump has.
+    pub(crate) dump_size: u64,
 }
 
 impl Default for Faults {
@@ -36,6 +40,7 @@ impl Default for Faults {
             recovery_delay: Duration::from_millis(1),
             start_hangs: false,
             stop_hangs: false,
+            dump_size: 0,
         }
     }
 }
@@ -65,6 +70,7 @@ pub(crate) struct State {
     pub(crate) slots: Vec<Slot>,
     pub(crate) log: RecordLog,
     pub(crate) readers: Readers,
+    pub(crate) dumps: Dumps,
     pub(crate) class_path: String,
     pub(crate) path_keeps_newline: bool,
     pub(crate) kmsg: KmsgMode,
@@ -73,6 +79,7 @@ pub(crate) struct State {
     /// The board is being taken down: nobody waits any longer.
     pub(crate) closing: bool,
     character_devices: bool,
+    remoteproc: bool,
     last_device: u64,
 }
 
@@ -95,6 +102,7 @@ impl Machine {
             slots: spec.processors.into_iter().map(slot).collect(),
             log: RecordLog::default(),
             readers: Readers::default(),
+            dumps: Dumps::default(),
             class_path: String::new(),
             path_keeps_newline: spec.path_keeps_newline,
             kmsg: spec.kmsg,
@@ -102,6 +110,7 @@ impl Machine {
             boot_id: new_boot_id(),
             closing: false,
             character_devices: spec.character_devices,
+            remoteproc: spec.remoteproc,
             last_device: 0,
         };
         state.plug_all();
@@ -167,6 +176,9 @@ impl State {
 
     /// Plugs the processor of `slot` in as remoteproc`wanted`, or under the lowest free number.
     pub(crate) fn plug(&mut self, slot: usize, wanted: Option<u32>) -> Result<(), Errno> {
+        if !self.remoteproc {
+            return Err(Errno::ENODEV);
+        }
         if self.slots[slot].device.is_some() {
             return Err(Errno::EBUSY);
         }
@@ -199,13 +211,14 @@ impl State {
 
     fn plug_all(&mut self) {
         for slot in 0..self.slots.len() {
-            // Nothing is plugged in yet, so the number is free.
+            // Nothing is plugged in yet, so the number is free; without remoteproc nothing ever is.
             self.plug(slot, u32::try_from(slot).ok()).ok();
         }
     }
 
     /// Power off and on: new devices, a new boot id, an empty log. Faults stay as they are set.
     pub(crate) fn reboot(&mut self) {
+        self.forget_dumps();
         for slot in 0..self.slots.len() {
             self.unplug(slot);
         }

@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use simulated_board::{Board, BoardSpec};
 
-const USAGE: &str = "usage: simulated-board [--board stm32mp15|am64x] [--backing DIR] [--until-eof] DIR";
+const USAGE: &str = "usage: simulated-board [--board FAMILY] [--backing DIR] [--until-eof] DIR";
 
 struct Arguments {
     spec: BoardSpec,
@@ -38,11 +38,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
     while let Some(word) = words.next() {
         match word.as_str() {
             "--board" => {
-                spec = match words.next().as_deref() {
-                    Some("stm32mp15") => BoardSpec::stm32mp15(),
-                    Some("am64x") => BoardSpec::am64x(),
-                    _ => return Err(USAGE.into()),
-                }
+                let name = words.next().unwrap_or_default();
+                let found = BoardSpec::all().into_iter().find(|(known, _)| *known == name);
+                spec = found.ok_or_else(|| format!("no board {name:?}\n{USAGE}\n{}", families()))?.1;
             }
             "--backing" => backing = Some(PathBuf::from(words.next().ok_or(USAGE)?)),
             "--until-eof" => until_eof = true,
@@ -51,6 +49,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         }
     }
     Ok(Arguments { spec, backing, until_eof, dir: dir.ok_or(USAGE)? })
+}
+
+fn families() -> String {
+    let names: Vec<_> = BoardSpec::all().iter().map(|(name, _)| *name).collect();
+    format!("families: {}", names.join(" "))
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {

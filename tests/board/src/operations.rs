@@ -28,9 +28,9 @@ impl Machine {
         self.exclusively(id, || self.with(id, |processor| processor.set_firmware(name))?)
     }
 
-    /// A write to `coredump` (coredump_store).
+    /// A write to `coredump` (coredump_store), which does not wait for the mutex.
     pub(crate) fn write_coredump(&self, id: DeviceId, word: &str) -> Result<(), Errno> {
-        self.exclusively(id, || self.with(id, |processor| processor.set_coredump(word))?)
+        self.with(id, |processor| processor.set_coredump(word))?
     }
 
     /// A write to `recovery` (recovery_store): its result says nothing about the recovery's.
@@ -99,7 +99,7 @@ impl Machine {
             .map_err(|_| Errno::EAGAIN)
     }
 
-    /// rproc_trigger_recovery: half of the recovery delay passes before the stop, half after.
+    /// rproc_trigger_recovery and rproc_boot_recovery, with a dump between stop and load: half of the recovery delay passes before the stop, half after.
     fn recover(&self, id: DeviceId) -> Result<(), Errno> {
         self.exclusively(id, || {
             if !self.with(id, |processor| processor.begin_recovery())? {
@@ -111,6 +111,7 @@ impl Machine {
             let Some(firmware) = self.with(id, |processor| processor.recovery_stopped(driver))? else {
                 return Ok(());
             };
+            self.dump(id)?;
             self.pause(id, half, |_| false)?;
             let image = self.request_firmware(id, &firmware)?;
             self.with(id, |processor| processor.reload(&image))??;
@@ -221,7 +222,7 @@ impl Machine {
         }
     }
 
-    fn faults(&self, id: DeviceId) -> Result<Faults, Errno> {
+    pub(crate) fn faults(&self, id: DeviceId) -> Result<Faults, Errno> {
         faults(&self.lock(), id).cloned()
     }
 }

@@ -7,8 +7,11 @@
 
 use fuser::Errno;
 
+use crate::core_dump::Identity;
 use crate::elf::{Image, Segment, TraceBuffer, text_at};
-use crate::spec::{ProcessorSpec, ProcessorState, Window};
+use crate::memory::Memory;
+use crate::processor_spec::{Dumped, ProcessorSpec};
+use crate::spec::ProcessorState;
 
 /// Level of a kernel message: `KERN_ERR`.
 pub(crate) const ERR: u8 = 3;
@@ -75,6 +78,8 @@ pub(crate) enum Recovery {
 #[derive(Debug)]
 struct Loaded {
     has_table: bool,
+    identity: Identity,
+    memory: Vec<Segment>,
     traces: Vec<Trace>,
 }
 
@@ -88,8 +93,9 @@ struct Trace {
 #[derive(Debug)]
 pub(crate) struct Processor {
     name: String,
-    windows: Vec<Window>,
+    memory: Memory,
     needs_resource_table: bool,
+    dumped: Dumped,
     state: ProcessorState,
     firmware: String,
     recovery: bool,
@@ -104,8 +110,9 @@ impl Processor {
     pub(crate) fn new(spec: &ProcessorSpec) -> Self {
         let mut processor = Processor {
             name: spec.name.clone(),
-            windows: spec.windows.clone(),
+            memory: spec.memory(),
             needs_resource_table: spec.needs_resource_table,
+            dumped: spec.dumped,
             state: spec.initial,
             firmware: spec.firmware.clone(),
             recovery: spec.recovery,
@@ -196,12 +203,12 @@ impl Processor {
         let text = |buffer| Trace { text: text_at(&memory, &buffer), buffer };
         let has_table = table.is_some();
         let traces = table.into_iter().flatten().map(text).collect();
-        self.loaded = Some(Loaded { has_table, traces });
+        self.loaded = Some(Loaded { has_table, identity: image.identity(), memory, traces });
         Ok(())
     }
 
     fn load_segments(&mut self, image: &Image<'_>) -> Result<Vec<Segment>, String> {
-        image.load(&self.windows).map_err(|line| {
+        image.load(&self.memory).map_err(|line| {
             self.say(ERR, line);
             format!("Failed to load program segments: {}", -libc::EINVAL)
         })
@@ -340,8 +347,11 @@ impl Processor {
             self.say(ERR, line);
             Errno::EINVAL
         })?;
-        for trace in self.loaded.iter_mut().flat_map(|loaded| &mut loaded.traces) {
-            trace.text = text_at(&memory, &trace.buffer);
+        if let Some(loaded) = self.loaded.as_mut() {
+            for trace in &mut loaded.traces {
+                trace.text = text_at(&memory, &trace.buffer);
+            }
+            loaded.memory = memory;
         }
         Ok(())
     }
@@ -490,5 +500,6 @@ impl Processor {
     }
 }
 
+mod dump;
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,10 @@ pub(crate) enum File {
     Reboot,
     /// `board/kmsg`.
     KmsgMode,
+    /// The content of a crash dump.
+    Dump(u32),
+    /// `/sys/class/devcoredump/disabled`.
+    DumpsDisabled,
 }
 
 /// A file of a remoteproc device, in sysfs or in debugfs.
@@ -69,6 +73,8 @@ pub(crate) enum Control {
     State,
     References,
     Plug,
+    DumpSize,
+    DumpExpired,
 }
 
 /// What an inode is.
@@ -123,6 +129,11 @@ impl Tree {
             Content::Directory(children) => children.get(name).copied(),
             _ => None,
         }
+    }
+
+    /// What is at `path`, if anything is.
+    pub(crate) fn find(&self, path: &str) -> Option<u64> {
+        path.split('/').try_fold(ROOT, |parent, name| self.child(parent, name))
     }
 
     /// The directory at `path` below `parent`, made with its parents where missing.

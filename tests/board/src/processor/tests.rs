@@ -4,7 +4,8 @@ use fuser::Errno;
 
 use super::{Processor, Recovery, Start, Stop};
 use crate::firmware_builder::FirmwareBuilder;
-use crate::spec::{ProcessorSpec, ProcessorState};
+use crate::processor_spec::ProcessorSpec;
+use crate::spec::ProcessorState;
 
 fn processor(initial: ProcessorState) -> Processor {
     let mut processor = Processor::new(&ProcessorSpec::new("m4", "m4").initial(initial));
