@@ -4,6 +4,7 @@
 
 use crate::core_dump::Identity;
 use crate::memory::Memory;
+use crate::resource;
 
 const PT_LOAD: u64 = 1;
 const RSC_TRACE: u64 = 2;
@@ -109,9 +110,8 @@ impl<'a> Image<'a> {
         Identity { wide: self.wide, machine: self.number(18, 2) as u16, entry: self.word(0, 24, 24) }
     }
 
-    /// The trace buffers of the resource table; None where there is no table.
-    pub(crate) fn traces(&self) -> Result<Option<Vec<TraceBuffer>>, String> {
-        let Some(table) = self.resource_table()? else { return Ok(None) };
+    /// rproc_handle_resources: the trace buffers of a resource table whose header is good.
+    pub(crate) fn traces(table: &[u8]) -> Result<Vec<TraceBuffer>, String> {
         let at = |offset: u64| number(table, offset, 4);
         let mut traces = Vec::new();
         for entry in 0..at(4) {
@@ -119,14 +119,16 @@ impl<'a> Image<'a> {
             if offset + 4 > table.len() as u64 {
                 return Err("rsc table is truncated".into());
             }
+            resource::check(table.get(offset as usize..).unwrap_or_default())?;
             if at(offset) == RSC_TRACE {
                 traces.push(TraceBuffer { address: at(offset + 4), len: at(offset + 8) });
             }
         }
-        Ok(Some(traces))
+        Ok(traces)
     }
 
-    fn resource_table(&self) -> Result<Option<&'a [u8]>, String> {
+    /// find_table: the resource table, if there is one; its header is checked, and its entries are not.
+    pub(crate) fn resource_table(&self) -> Result<Option<&'a [u8]>, String> {
         let names = self.section(self.number(if self.wide { 62 } else { 50 }, 2));
         let count = self.number(if self.wide { 60 } else { 48 }, 2);
         let found = (0..count).map(|index| self.section(index)).find(|section| {
@@ -260,8 +262,8 @@ mod tests {
     fn the_resource_table_names_the_trace_buffer() {
         let bytes =
             FirmwareBuilder::new().segment(0x1000_0000, b"....hello\0rest").trace(0x1000_0004, 0x40).build();
-        let traces = Image::check(&bytes).and_then(|image| image.traces());
-        assert_eq!(traces, Ok(Some(vec![TraceBuffer { address: 0x1000_0004, len: 0x40 }])));
+        let table = Image::check(&bytes).and_then(|image| image.resource_table()).unwrap().unwrap();
+        assert_eq!(Image::traces(table), Ok(vec![TraceBuffer { address: 0x1000_0004, len: 0x40 }]));
     }
 
     #[test]
@@ -271,8 +273,8 @@ mod tests {
             .trace(0x1000_0000, 4)
             .table_version(7)
             .build();
-        let traces = Image::check(&bytes).and_then(|image| image.traces());
-        assert_eq!(traces, Err("unsupported fw ver: 7".into()));
+        let table = Image::check(&bytes).and_then(|image| image.resource_table());
+        assert_eq!(table, Err("unsupported fw ver: 7".into()));
     }
 
     #[test]

@@ -6,8 +6,10 @@ pub struct FirmwareBuilder {
     wide: bool,
     machine: u16,
     segments: Vec<Segment>,
-    traces: Vec<(u32, u32)>,
+    traces: usize,
+    entries: Vec<Vec<u8>>,
     table: Option<u32>,
+    raw_table: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,7 +32,15 @@ impl Default for FirmwareBuilder {
 impl FirmwareBuilder {
     /// An image without segments, which the kernel refuses.
     pub fn new() -> Self {
-        FirmwareBuilder { wide: false, machine: 40, segments: Vec::new(), traces: Vec::new(), table: None }
+        FirmwareBuilder {
+            wide: false,
+            machine: 40,
+            segments: Vec::new(),
+            traces: 0,
+            entries: Vec::new(),
+            table: None,
+            raw_table: None,
+        }
     }
 
     /// Makes it ELF64.
@@ -72,7 +82,26 @@ impl FirmwareBuilder {
     /// Announces a trace buffer of `len` bytes at `address` in the resource table.
     #[must_use]
     pub fn trace(mut self, address: u32, len: u32) -> Self {
-        self.traces.push((address, len));
+        let mut name = format!("trace{}", self.traces).into_bytes();
+        name.resize(32, 0);
+        self.traces += 1;
+        self.entry(2, &[address, len, 0], &name)
+    }
+
+    /// Adds an entry of a `kind` to the resource table, good or bad: its words, then bytes as they are
+    /// (include/linux/remoteproc.h, `struct fw_rsc_hdr`).
+    #[must_use]
+    pub fn entry(mut self, kind: u32, words: &[u32], bytes: &[u8]) -> Self {
+        let words = [&[kind], words].concat();
+        let words = words.iter().flat_map(|word| word.to_le_bytes());
+        self.entries.push(words.chain(bytes.iter().copied()).collect());
+        self.resource_table()
+    }
+
+    /// Has these bytes for its resource table, whatever they are.
+    #[must_use]
+    pub fn raw_table(mut self, bytes: &[u8]) -> Self {
+        self.raw_table = Some(bytes.to_vec());
         self.resource_table()
     }
 
@@ -168,22 +197,20 @@ impl FirmwareBuilder {
 
     fn table_bytes(&self) -> Vec<u8> {
         let Some(version) = self.table else { return Vec::new() };
-        let count = self.traces.len() as u32;
+        if let Some(bytes) = &self.raw_table {
+            return bytes.clone();
+        }
+        let count = self.entries.len() as u32;
         let mut out = Vec::new();
         for word in [version, count, 0, 0] {
             out.extend(word.to_le_bytes());
         }
-        for index in 0..count {
-            out.extend((16 + count * 4 + index * 48).to_le_bytes());
+        let mut at = 16 + count * 4;
+        for entry in &self.entries {
+            out.extend(at.to_le_bytes());
+            at += entry.len() as u32;
         }
-        for (index, (address, len)) in self.traces.iter().enumerate() {
-            for word in [2, *address, *len, 0] {
-                out.extend(word.to_le_bytes());
-            }
-            let mut name = format!("trace{index}").into_bytes();
-            name.resize(32, 0);
-            out.extend(name);
-        }
+        out.extend(self.entries.concat());
         out
     }
 }

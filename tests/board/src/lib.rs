@@ -26,6 +26,7 @@ mod processor;
 mod processor_spec;
 mod readers;
 mod request_firmware;
+mod resource;
 mod spec;
 mod tree;
 

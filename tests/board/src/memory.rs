@@ -47,6 +47,13 @@ struct Range {
     len: u64,
 }
 
+impl Range {
+    fn holds(self, start: u64, len: u64) -> bool {
+        let end = start.checked_add(len);
+        start >= self.start && end.is_some_and(|end| end <= self.start.saturating_add(self.len))
+    }
+}
+
 impl Memory {
     /// Regions lie at their own addresses where no window translates.
     pub(crate) fn new(windows: &[Window], regions: &[Region], full_refused: bool) -> Self {
@@ -70,10 +77,15 @@ impl Memory {
         Memory { windows: windows.to_vec(), table, mapped, regions, full_refused }
     }
 
-    /// Whether `len` bytes can be loaded to `address`. As in the kernel the first window that fits counts.
+    /// Whether `len` bytes can be loaded to `address`. As in the kernel the first window that fits counts, and what the
+    /// driver refuses may still lie in a carve-out, to its very end (remoteproc_core.c, rproc_da_to_va).
     pub(crate) fn takes(&self, address: u64, len: u64) -> bool {
         self.system(address, len)
             .is_some_and(|system| self.mapped.iter().any(|range| self.fits(*range, system, len)))
+            || self
+                .regions
+                .iter()
+                .any(|region| Range { start: self.seen(region), ..*region }.holds(address, len))
     }
 
     /// What a driver has dumped after a crash: windows it maps, and what is reserved, as the processor sees them.
@@ -100,10 +112,8 @@ impl Memory {
 
     /// Some drivers take a range's end for its last byte (`da + len < end`, drivers/remoteproc/imx_rproc.c).
     fn fits(&self, range: Range, start: u64, len: u64) -> bool {
-        let limit = range.start.saturating_add(range.len);
-        let end = start.checked_add(len);
-        start >= range.start
-            && end.is_some_and(|end| if self.full_refused { end < limit } else { end <= limit })
+        let fills = start.saturating_add(len) == range.start.saturating_add(range.len);
+        range.holds(start, len) && !(self.full_refused && fills)
     }
 }
 
@@ -134,6 +144,16 @@ mod tests {
         let memory = Memory::new(&[window(0, 0x100, 0, true)], &[], true);
         assert!(memory.takes(0, 0xff));
         assert!(!memory.takes(0, 0x100));
+    }
+
+    #[test]
+    fn reserved_memory_is_a_carve_out_and_may_be_filled_where_the_first_window_has_it() {
+        let windows = [window(0x1000, 0x1000, 0x8000, false), window(0x8000, 0x2000, 0x8000, false)];
+        let memory = Memory::new(&windows, &[region("m4", 0x8100, 0x100)], true);
+        assert!(memory.takes(0x1100, 0x100));
+        assert!(memory.takes(0x8100, 0xff));
+        assert!(!memory.takes(0x8100, 0x100), "the carve-out has the first window's address");
+        assert!(!memory.takes(0x1100, 0x101));
     }
 
     #[test]

@@ -183,8 +183,8 @@ impl Processor {
         let image = Image::check(bytes)?;
         self.say(INFO, format!("Booting fw image {}, size {}", self.firmware, bytes.len()));
 
-        let table = match image.traces() {
-            Ok(Some(traces)) => Some(traces),
+        let table = match image.resource_table() {
+            Ok(Some(table)) => Some(table),
             Ok(None) if self.needs_resource_table => return Err(None),
             Err(line) if self.needs_resource_table => return Err(Some(line)),
             Ok(None) => {
@@ -199,10 +199,17 @@ impl Processor {
                 None
             }
         };
+        // Whatever the driver thinks of a missing table: one that is there is handled, or the start fails.
+        let traces = table.map(Image::traces).transpose().map_err(|line| {
+            if !line.is_empty() {
+                self.say(ERR, line);
+            }
+            format!("Failed to process resources: {}", -libc::EINVAL)
+        })?;
         let memory = self.load_segments(&image)?;
         let text = |buffer| Trace { text: text_at(&memory, &buffer), buffer };
         let has_table = table.is_some();
-        let traces = table.into_iter().flatten().map(text).collect();
+        let traces = traces.into_iter().flatten().map(text).collect();
         self.loaded = Some(Loaded { has_table, identity: image.identity(), memory, traces });
         Ok(())
     }
