@@ -14,28 +14,38 @@ pub struct Region {
     pub size: u64,
 }
 
-/// What the property `memory-region` of a processor's node names; `None` where the kernel shows no device tree for it.
-/// What cannot be read of it is left out.
+/// What the property `memory-region` of a processor's node names; `None` where the kernel shows no device tree for it, or
+/// one that leaves a place to the kernel. In the order of that property.
+///
+/// Without the regions for messages, which the drivers keep to themselves: by their names
+/// (drivers/remoteproc/imx_rproc.c, `imx_rproc_addr_init`; the first one of TI K3 has `dma` in its name, see
+/// arch/arm64/boot/dts/ti).
 pub fn reserved(host: &Host, processor: &Processor) -> Option<Vec<Region>> {
     let node = processor.identity.device.join("of_node");
     if !node.is_dir() {
         return None;
     }
-    let wanted: Vec<u64> = cells(&node.join("memory-region")).map(u64::from).collect();
+    let wanted: Vec<u32> = cells(&node.join("memory-region")).collect();
     let memory = host.path("proc/device-tree/reserved-memory");
     let count = |name: &str| cells(&memory.join(name)).next().and_then(|count| usize::try_from(count).ok());
+    if wanted.is_empty() {
+        return Some(Vec::new());
+    }
     let (address_cells, size_cells) = (count("#address-cells")?, count("#size-cells")?);
-    let nodes = std::fs::read_dir(&memory).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let regions = nodes
-        .filter(|node| {
-            cells(&node.join("phandle")).next().is_some_and(|handle| wanted.contains(&handle.into()))
-        })
-        .filter_map(|node| {
-            let reg: Vec<u32> = cells(&node.join("reg")).collect();
-            let (address, size) = reg.split_at_checked(address_cells)?;
-            Some(Region { address: number(address), size: number(size.get(..size_cells)?) })
-        });
-    Some(regions.collect())
+    let mut regions = vec![None; wanted.len()];
+    for node in std::fs::read_dir(&memory).ok()?.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = node.file_name()?.to_string_lossy().into_owned();
+        let handle = cells(&node.join("phandle")).next();
+        let slots = wanted.iter().zip(&mut regions).filter(|(wanted, _)| handle == Some(**wanted));
+        let Some((_, slot)) = slots.last() else { continue };
+        if name.starts_with("vdev") || name.contains("dma") {
+            continue;
+        }
+        let reg: Vec<u32> = cells(&node.join("reg")).collect();
+        let (address, size) = reg.split_at_checked(address_cells)?;
+        *slot = Some(Region { address: number(address), size: number(size.get(..size_cells)?) });
+    }
+    Some(regions.into_iter().flatten().collect())
 }
 
 /// The 32-bit cells of a property, big-endian as they are in a device tree.
@@ -57,8 +67,15 @@ mod tests {
     use super::*;
     use crate::remoteproc::Identity;
 
-    /// A machine with one processor, whose node has this `memory-region`; three regions are reserved.
-    fn machine(memory_region: Option<&[u8]>) -> (tempfile::TempDir, Option<Vec<Region>>) {
+    /// A region's name, its phandle, its `reg`.
+    type Node<'a> = (&'a str, u32, &'a [u32]);
+
+    fn bytes(cells: &[u32]) -> Vec<u8> {
+        cells.iter().flat_map(|cell| cell.to_be_bytes()).collect()
+    }
+
+    /// What a processor has whose node has this `memory-region`, or that has no node.
+    fn told(regions: &[Node<'_>], wanted: Option<&[u8]>) -> Option<Vec<Region>> {
         let dir = tempfile::tempdir().unwrap();
         let put = |path: &str, bytes: &[u8]| {
             let path = dir.path().join(path);
@@ -66,34 +83,43 @@ mod tests {
             std::fs::write(path, bytes).unwrap();
         };
         let memory = "proc/device-tree/reserved-memory";
-        put(&format!("{memory}/#address-cells"), &[0, 0, 0, 2]);
-        put(&format!("{memory}/#size-cells"), &[0, 0, 0, 1]);
-        for (handle, address) in [(1, 0x10), (2, 0x20), (3, 0x30)] {
-            put(&format!("{memory}/r{handle}/phandle"), &[0, 0, 0, handle]);
-            put(&format!("{memory}/r{handle}/reg"), &[0, 0, 0, 1, address, 0, 0, 0, 0, 1, 0, 0]);
+        put(&format!("{memory}/#address-cells"), &bytes(&[2]));
+        put(&format!("{memory}/#size-cells"), &bytes(&[1]));
+        for (name, phandle, reg) in regions {
+            put(&format!("{memory}/{name}/phandle"), &bytes(&[*phandle]));
+            if !reg.is_empty() {
+                put(&format!("{memory}/{name}/reg"), &bytes(reg));
+            }
         }
-        put(&format!("{memory}/cut/phandle"), &[0, 0, 0, 1]);
-        put(&format!("{memory}/cut/reg"), &[0, 0, 0, 1, 0, 0]);
-        if let Some(bytes) = memory_region {
-            put("device/of_node/memory-region", bytes);
+        if let Some(wanted) = wanted {
+            put("device/of_node/memory-region", wanted);
         }
-        let identity = Identity { name: "m4".into(), device: dir.path().join("device") };
-        let processor = Processor { identity, path: "/sys/class/remoteproc/remoteproc0".into() };
-        let found = reserved(&Host::new(dir.path()).unwrap(), &processor);
-        (dir, found)
-    }
-
-    fn region(address: u64) -> Region {
-        Region { address, size: 0x1_0000 }
+        let host = Host::new(dir.path()).unwrap();
+        let identity = Identity { name: "m4".to_owned(), device: host.path("device") };
+        reserved(&host, &Processor { identity, path: host.path("class") })
     }
 
     #[test]
-    fn the_regions_are_those_that_the_node_names() {
-        let mut found = machine(Some(&[0, 0, 0, 3, 0, 0, 0, 1])).1.unwrap();
-        found.sort_by_key(|region| region.address);
-        assert_eq!(found, [region(0x1_1000_0000), region(0x1_3000_0000)]);
-        assert_eq!(machine(Some(&[])).1, Some(Vec::new()));
-        assert_eq!(machine(Some(&[0, 0, 0])).1, Some(Vec::new()), "a property that is cut off");
-        assert_eq!(machine(None).1, None);
+    fn what_the_node_names_is_reserved_but_for_the_memory_for_messages() {
+        let nodes: [Node<'_>; 5] = [
+            ("m4@180000000", 1, &[1, 0x8000_0000, 0x1000]),
+            ("other@0", 2, &[0, 0, 0x1000]),
+            ("vdev0vring0@1", 3, &[0, 1, 1]),
+            ("r5f-dma-memory@2", 4, &[0, 2, 1]),
+            ("table@10", 5, &[0, 0x10, 0x20]),
+        ];
+        let region = |address, size| Region { address, size };
+        let both = vec![region(0x10, 0x20), region(0x1_8000_0000, 0x1000)];
+        assert_eq!(told(&nodes, Some(&bytes(&[5, 4, 3, 1, 9]))), Some(both));
+        assert_eq!(told(&nodes, Some(&[])), Some(Vec::new()));
+        assert_eq!(told(&nodes, Some(&[0, 0, 0])), Some(Vec::new()), "a property that is cut off");
+        assert_eq!(told(&nodes, None), None);
+    }
+
+    #[test]
+    fn a_place_that_the_kernel_chooses_or_that_cannot_be_read_leaves_it_open() {
+        for reg in [&[][..], &[0], &[0, 1]] {
+            assert_eq!(told(&[("m4", 1, reg)], Some(&bytes(&[1]))), None, "{reg:?}");
+        }
     }
 }
