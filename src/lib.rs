@@ -5,12 +5,13 @@
 //! processor; the proxy lives exactly as long as the firmware runs.
 //!
 //! Modules import only from those below them:
-//! `cli`, `logging` > `commands` > `proxy` > `container` > `firmware` > `board` > `bundle`, `remoteproc` > `host` > `error` >
-//! `sys`.
+//! `cli`, `logging` > `commands` > `proxy` > `container` > `firmware` > `annotations`, `board` > `bundle`, `remoteproc` >
+//! `host` > `error` > `sys`.
 
 /// The program's name, in its own messages and in the process list.
 pub const PROGRAM: &str = "remoteproc-runtime";
 
+pub mod annotations;
 pub mod board;
 pub mod bundle;
 pub mod cli;

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 11] = [
     &["proxy"],
     &["container"],
     &["firmware"],
-    &["board"],
+    &["annotations", "board"],
     &["bundle", "remoteproc"],
     &["host"],
     &["error"],

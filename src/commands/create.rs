@@ -10,11 +10,12 @@ use argh::FromArgs;
 use rustix::fs::Mode;
 
 use super::Context;
+use crate::annotations::{Annotations, FIRMWARE_CHECK};
 use crate::board::{self, Order, Target};
 use crate::bundle::Bundle;
 use crate::container::{Container, ContainerId, Record};
 use crate::error::{Error, Result};
-use crate::firmware::{self, FirmwareDirectory, FirmwareImage};
+use crate::firmware::{self, FirmwareDirectory, FirmwareImage, Level};
 use crate::proxy::{self, Proxy, ProxyArgs};
 use crate::sys::{clock, files, terminal};
 
@@ -77,13 +78,18 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
     let bundle = Bundle::load(wish.bundle)?;
     warn_of_what_is_ignored(&bundle);
     check_terminal(&bundle, wish.console_socket)?;
+    let annotations = Annotations::of(&bundle)?;
     let board = board::find(host, board.as_deref())?;
-    let Target { processor, profile } = board::resolve(host, board.as_ref(), &bundle.processor)?;
-    let order = match (&board, &profile) {
+    let target = board::resolve(host, board.as_ref(), &bundle.processor)?;
+    let order = match (&board, &target.profile) {
         (Some(board), Some(profile)) => Order::around(host, board, profile)?,
         _ => Order::default(),
     };
     let mut image = FirmwareImage::open(&bundle)?;
+    if annotations.firmware_check {
+        check_firmware(context, &bundle, &image, &target)?;
+    }
+    let processor = target.processor;
 
     let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };
     let directory = FirmwareDirectory::of(host);
@@ -136,6 +142,31 @@ pub fn clear(container: &Container) -> Result<()> {
         Some(stored) => stored.remove(),
         None => Ok(()),
     }
+}
+
+/// Refuses a firmware that cannot run on the processor, with the way to all that is wrong with it.
+fn check_firmware(context: &Context, bundle: &Bundle, image: &FirmwareImage, target: &Target) -> Result<()> {
+    let reserved = board::reserved(&context.host, &target.processor);
+    let seen = firmware::examine(image, target.profile.as_ref(), reserved.as_deref());
+    for finding in &seen.findings {
+        match finding.level {
+            Level::Error => {}
+            Level::Warning => log::warn!("firmware: {}: {}", image.path().display(), finding.text),
+            Level::Note => log::info!("firmware: {}: {}", image.path().display(), finding.text),
+        }
+    }
+    let mut errors = seen.errors();
+    let Some(first) = errors.next() else { return Ok(()) };
+    let problem = match errors.count() {
+        0 => first.to_owned(),
+        more => format!("{first} (and {more} more)"),
+    };
+    let board = context.board.as_ref().map(|board| format!(" --board {board}")).unwrap_or_default();
+    let hint = format!(
+        "remoteproc-runtime check{board} {} shows all of it; the annotation {FIRMWARE_CHECK}=off leaves the check out",
+        bundle.directory.display()
+    );
+    Err(Error::Firmware { path: image.path().to_owned(), problem, hint: Some(hint) })
 }
 
 /// What to take back when a step fails.

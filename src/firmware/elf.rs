@@ -1,9 +1,14 @@
-//! The checks that the kernel makes before it loads an ELF file, so that a firmware it would refuse is refused before
-//! anything is stored (drivers/remoteproc/remoteproc_elf_loader.c, `rproc_elf_sanity_check` and
-//! `rproc_elf_load_segments`). As in the kernel, the machine is not looked at.
+//! An ELF file as the kernel reads it before it loads one (drivers/remoteproc/remoteproc_elf_loader.c,
+//! `rproc_elf_sanity_check`, `rproc_elf_load_segments`, `find_table`).
+//!
+//! What the kernel would read behind the file's end, without looking first, is a defect as well.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+
+use super::bytes::Bytes;
+use super::span::Span;
+use crate::board::Machine;
 
 /// Offsets and sizes of one ELF class (elf(5)).
 struct Class {
@@ -18,28 +23,87 @@ const CLASS_64: Class = Class { header: 64, section_header: 64, program_header: 
 
 const PT_LOAD: u64 = 1;
 
-/// Checks the ELF file `file` of `size` bytes. The error is a sentence on what is wrong.
-pub fn check(file: &File, size: u64) -> Result<(), String> {
+/// What the kernel compares section names with, its end included.
+const TABLE_NAME: &[u8; 16] = b".resource_table\0";
+
+/// What a firmware consists of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Elf {
+    /// Its class in bits: 32 or 64.
+    pub class: u64,
+    /// `e_machine`.
+    pub machine: Machine,
+    /// `e_entry`: where the processor begins, if it asks.
+    pub entry: u64,
+    /// What is loaded, in the order of the program headers.
+    pub segments: Vec<Segment>,
+    /// The first section called `.resource_table`.
+    pub resource_table: Option<Section>,
+    /// Why the kernel would refuse it, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// A part that is loaded: `PT_LOAD`, at least one byte of memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Segment {
+    /// Its place among the program headers, from 0 on.
+    pub number: u64,
+    /// Where it goes: `p_paddr` and `p_memsz`, as the processor sees its memory.
+    pub memory: Span,
+    /// Bytes in the file; the rest is zeros.
+    pub file_size: u64,
+    /// `p_flags`.
+    pub flags: u64,
+}
+
+/// A section, as far as it matters.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Section {
+    /// Where the firmware looks for it, and its size.
+    pub memory: Span,
+    /// Where it is in the file.
+    pub offset: u64,
+}
+
+impl Segment {
+    /// `code` or `data`, by its flags.
+    pub fn holds(&self) -> &'static str {
+        if self.flags & 1 == 0 { "data" } else { "code" }
+    }
+
+    /// Its flags as readelf(1) and ls(1) write them: `r-x`.
+    pub fn flags_text(&self) -> String {
+        [(4, 'r'), (2, 'w'), (1, 'x')]
+            .map(|(bit, c)| if self.flags & bit == 0 { '-' } else { c })
+            .iter()
+            .collect()
+    }
+}
+
+/// Reads the ELF file `file` of `size` bytes.
+///
+/// # Errors
+/// A sentence on what is wrong, where nothing more can be told.
+pub(super) fn read(file: &File, size: u64) -> Result<Elf, String> {
     let ident = Bytes::read(file, 0, 16).ok_or("is too small for an ELF file")?;
     if ident.0.get(..4) != Some(b"\x7fELF") {
         return Err("is not an ELF file".to_owned());
     }
-    let class = match ident.0.get(4) {
-        Some(1) => CLASS_32,
-        Some(2) => CLASS_64,
+    let class = match ident.u8(4) {
+        1 => CLASS_32,
+        2 => CLASS_64,
         _ => return Err("has an ELF class that is neither 32 nor 64 bits".to_owned()),
     };
-    let (little, native) = (ident.0.get(5) == Some(&1), cfg!(target_endian = "little"));
+    let (little, native) = (ident.u8(5) == 1, cfg!(target_endian = "little"));
     if little != native {
         let (is, must) = if native { ("big", "little") } else { ("little", "big") };
         return Err(format!("is {is}-endian, and this kernel loads only {must}-endian firmware"));
     }
     let header = Bytes::read(file, 0, class.header).ok_or("ends inside its ELF header")?;
-    let (program_headers, section_headers, entry_size, count) = if class.wide {
-        (header.u64(32), header.u64(40), header.u16(54), header.u16(56))
-    } else {
-        (header.u32(28), header.u32(32), header.u16(42), header.u16(44))
-    };
+    let word = |narrow: u64, wide: u64| if class.wide { header.u64(wide) } else { header.u32(narrow) };
+    let half = |narrow: u64, wide: u64| header.u16(if class.wide { wide } else { narrow });
+    let (program_headers, section_headers) = (word(28, 32), word(32, 40));
+    let (entry_size, count) = (half(42, 54), half(44, 56));
     if section_headers.checked_add(class.section_header).is_none_or(|end| end > size) {
         return Err("ends before its section headers: it is cut off".to_owned());
     }
@@ -49,121 +113,86 @@ pub fn check(file: &File, size: u64) -> Result<(), String> {
     if entry_size != class.program_header {
         return Err(format!("has program headers of {entry_size} bytes instead of {}", class.program_header));
     }
-    let table = count.checked_mul(entry_size).and_then(|length| program_headers.checked_add(length));
-    if table.is_none_or(|end| end > size) {
-        return Err("ends inside its program headers: it is cut off".to_owned());
-    }
-    (0..count).try_for_each(|index| {
-        // Cannot overflow: the table lies within the file.
-        let at = program_headers.saturating_add(index.saturating_mul(entry_size));
-        let entry =
-            Bytes::read(file, at, entry_size).ok_or("ends inside its program headers: it is cut off")?;
-        check_segment(&entry, &class, index, size)
-    })
-}
-
-fn check_segment(entry: &Bytes, class: &Class, index: u64, size: u64) -> Result<(), String> {
-    let (offset, in_file, in_memory) = if class.wide {
-        (entry.u64(8), entry.u64(32), entry.u64(40))
-    } else {
-        (entry.u32(4), entry.u32(16), entry.u32(20))
+    // At most 64 Ki headers of 56 bytes.
+    let table = Bytes::read(file, program_headers, count.saturating_mul(entry_size))
+        .ok_or("ends inside its program headers: it is cut off")?;
+    let mut elf = Elf {
+        class: if class.wide { 64 } else { 32 },
+        machine: Machine(u16::try_from(header.u16(18)).unwrap_or_default()),
+        entry: word(24, 24),
+        segments: Vec::new(),
+        resource_table: None,
+        problems: Vec::new(),
     };
-    if entry.u32(0) != PT_LOAD || in_memory == 0 {
-        return Ok(());
+    for number in 0..count {
+        elf.segment(&table, &class, number, size);
     }
-    if in_file > in_memory {
-        return Err(format!("has a segment (number {index}) with more bytes in the file than in memory"));
+    match resource_table(file, size, &class, section_headers, half(48, 60), half(50, 62)) {
+        Ok(section) => elf.resource_table = section,
+        Err(problem) => elf.problems.push(problem),
     }
-    match offset.checked_add(in_file) {
-        Some(end) if end <= size => Ok(()),
-        _ => Err(format!("ends inside its segment number {index}: it is cut off")),
+    Ok(elf)
+}
+
+impl Elf {
+    fn segment(&mut self, table: &Bytes, class: &Class, number: u64, size: u64) {
+        let at = number.saturating_mul(class.program_header);
+        let field = |narrow: u64, wide: u64| match class.wide {
+            true => table.u64(at.saturating_add(wide)),
+            false => table.u32(at.saturating_add(narrow)),
+        };
+        let (offset, file_size) = (field(4, 8), field(16, 32));
+        let memory = Span { address: field(12, 24), size: field(20, 40) };
+        if table.u32(at) != PT_LOAD || memory.size == 0 {
+            return;
+        }
+        if file_size > memory.size {
+            let problem =
+                format!("has a segment (number {number}) with more bytes in the file than in memory");
+            self.problems.push(problem);
+        } else if offset.checked_add(file_size).is_none_or(|end| end > size) {
+            self.problems.push(format!("ends inside its segment number {number}: it is cut off"));
+        }
+        let flags = table.u32(at.saturating_add(if class.wide { 4 } else { 24 }));
+        self.segments.push(Segment { number, memory, file_size, flags });
     }
 }
 
-/// Bytes of the file, read as numbers in the machine's own order. What lies outside reads as zero.
-struct Bytes(Vec<u8>);
-
-impl Bytes {
-    fn read(file: &File, offset: u64, length: u64) -> Option<Self> {
-        let mut bytes = vec![0; usize::try_from(length).ok()?];
-        file.read_exact_at(&mut bytes, offset).ok()?;
-        Some(Self(bytes))
+/// The first section of that name. The kernel neither looks at the size of its headers nor at their types.
+fn resource_table(
+    file: &File,
+    size: u64,
+    class: &Class,
+    at: u64,
+    count: u64,
+    names: u64,
+) -> Result<Option<Section>, String> {
+    if count == 0 {
+        return Ok(None);
     }
-
-    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
-        self.0.get(at..).and_then(|tail| tail.first_chunk()).copied().unwrap_or([0; N])
-    }
-
-    fn u16(&self, at: usize) -> u64 {
-        u16::from_ne_bytes(self.array(at)).into()
-    }
-
-    fn u32(&self, at: usize) -> u64 {
-        u32::from_ne_bytes(self.array(at)).into()
-    }
-
-    fn u64(&self, at: usize) -> u64 {
-        u64::from_ne_bytes(self.array(at))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    const BLINK: &[u8] = include_bytes!("../../tests/firmware/blink.elf");
-
-    fn checked(bytes: &[u8]) -> Result<(), String> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        check(&file, bytes.len() as u64)
-    }
-
-    fn patched(at: usize, bytes: &[u8]) -> Result<(), String> {
-        let mut elf = BLINK.to_vec();
-        elf[at..at + bytes.len()].copy_from_slice(bytes);
-        checked(&elf)
-    }
-
-    #[test]
-    fn real_firmware_is_taken() {
-        assert_eq!(checked(BLINK), Ok(()));
-        assert_eq!(patched(18, &[62, 0]), Ok(()), "the machine is not looked at");
-    }
-
-    #[test]
-    fn what_the_kernel_refuses_is_refused() {
-        for (result, reason) in [
-            (checked(b""), "too small"),
-            (checked(b"\x7fELF"), "too small"),
-            (checked(&[b'x'; 4096]), "not an ELF"),
-            (checked(&BLINK[..40]), "inside its ELF header"),
-            (patched(4, &[7]), "class"),
-            (patched(5, &[2]), "big-endian"),
-            (patched(32, &[0xff; 4]), "section headers"),
-            (patched(44, &[0, 0]), "no program headers"),
-            (patched(42, &[31, 0]), "program headers of 31 bytes"),
-            (patched(28, &[0xff; 4]), "inside its program headers"),
-            (patched(44, &[0xff, 0xff]), "inside its program headers"),
-            (patched(52 + 4, &[0xff; 4]), "inside its segment number 0"),
-            (patched(52 + 16, &[0xff; 4]), "more bytes in the file"),
-        ] {
-            let error = result.unwrap_err();
-            assert!(error.contains(reason), "{reason}: {error}");
+    let length = class.section_header;
+    // At most 64 Ki headers of 64 bytes.
+    let table = Bytes::read(file, at, count.saturating_mul(length))
+        .ok_or("ends inside its section headers: it is cut off")?;
+    let names = at
+        .checked_add(names.saturating_mul(length))
+        .and_then(|at| Bytes::read(file, at, length))
+        .ok_or("has no table of section names where its header says")?;
+    let field = |table: &Bytes, at: u64, narrow: u64, wide: u64| match class.wide {
+        true => table.u64(at.saturating_add(wide)),
+        false => table.u32(at.saturating_add(narrow)),
+    };
+    let names = field(&names, 0, 16, 24);
+    for number in 0..count {
+        let at = number.saturating_mul(length);
+        let name = names.checked_add(table.u32(at)).filter(|name| *name < size);
+        let name = name.ok_or_else(|| format!("has its name of section {number} outside the file"))?;
+        let mut text = [0; TABLE_NAME.len()];
+        // Shorter where the file ends, and then another name.
+        if file.read_at(&mut text, name).is_ok_and(|length| length == text.len()) && text == *TABLE_NAME {
+            let memory = Span { address: field(&table, at, 12, 16), size: field(&table, at, 20, 32) };
+            return Ok(Some(Section { memory, offset: field(&table, at, 16, 24) }));
         }
     }
-
-    #[test]
-    fn no_prefix_and_no_single_byte_makes_it_panic() {
-        for length in 0..BLINK.len() {
-            let _ = checked(&BLINK[..length]);
-        }
-        for at in 0..116 {
-            for byte in [0, 1, 0x7f, 0x80, 0xff] {
-                let _ = patched(at, &[byte]);
-            }
-        }
-    }
+    Ok(None)
 }

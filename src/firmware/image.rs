@@ -1,12 +1,12 @@
-//! The firmware inside a container's root file system.
+//! A firmware file: the one inside a container's root file system, or any.
 
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::elf;
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
 use crate::sys::{errno, files};
@@ -14,42 +14,76 @@ use crate::sys::{errno, files};
 /// The largest firmware that is taken, in bytes.
 const FIRMWARE_LIMIT: u64 = 256 << 20;
 
-/// An opened firmware file that the kernel would take.
+const NOT_REGULAR: &str = "is not a regular file";
+
+/// An opened firmware file. What is in it, [`examine`](super::examine) tells.
 #[derive(Debug)]
 pub struct FirmwareImage {
-    /// Its path in the root file system, as config.json gives it.
+    /// Its path: in a root file system as config.json gives it.
     path: PathBuf,
     file: File,
     size: u64,
 }
 
 impl FirmwareImage {
-    /// Opens and checks the firmware of a bundle.
+    /// Opens the firmware of a bundle.
     ///
     /// # Errors
     /// [`Error::Config`] when the root file system cannot be opened, [`Error::Firmware`] for anything but a regular file
-    /// inside it of at most 256 MiB in ELF format that this kernel loads.
+    /// inside it of at most 256 MiB.
     pub fn open(bundle: &Bundle) -> Result<Self> {
-        let path = bundle.firmware.clone();
-        let refuse = |problem: String| Error::Firmware { path: path.clone(), problem, hint: None };
+        let path = &bundle.firmware;
         if path.to_str().is_none_or(|name| name.chars().any(char::is_control)) {
-            return Err(refuse("has control characters in its name".to_owned()));
+            return Err(refusal(path, "has control characters in its name"));
         }
         if path.file_name().is_none() {
-            return Err(refuse("is no file name".to_owned()));
+            return Err(refusal(path, "is no file name"));
         }
         let root = bundle.open_root()?;
-        let file = files::open_regular_in_root(root, &path).map_err(|e| match e {
-            Errno::NOTSUP => refuse("is not a regular file".to_owned()),
-            Errno::NOSYS => refuse("cannot be opened safely: openat2(2) needs Linux 5.6 or later".to_owned()),
-            e => refuse(format!("cannot be opened in the root file system: {}", errno::in_words(e))),
+        let file = files::open_regular_in_root(root, path).map_err(|e| match e {
+            Errno::NOTSUP => refusal(path, NOT_REGULAR),
+            Errno::NOSYS => refusal(path, "cannot be opened safely: openat2(2) needs Linux 5.6 or later"),
+            e => refusal(path, &format!("cannot be opened in the root file system: {}", errno::in_words(e))),
         })?;
-        let size = file.metadata().map_err(|e| Error::io("inspect", &path, e))?.len();
-        if size > FIRMWARE_LIMIT {
-            return Err(refuse(format!("is larger than {} MiB", FIRMWARE_LIMIT >> 20)));
+        Self::of(path, file)
+    }
+
+    /// Opens any firmware file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be opened, [`Error::Firmware`] for anything but a regular file of at most 256 MiB.
+    pub fn open_file(path: &Path) -> Result<Self> {
+        // Without waiting for the writer of a FIFO.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::io("open", path, e))?;
+        Self::of(path, file.into())
+    }
+
+    fn of(path: &Path, file: File) -> Result<Self> {
+        let metadata = file.metadata().map_err(|e| Error::io("inspect", path, e))?;
+        if !metadata.is_file() {
+            return Err(refusal(path, NOT_REGULAR));
         }
-        elf::check(&file, size).map_err(refuse)?;
-        Ok(Self { path, file, size })
+        let size = metadata.len();
+        if size > FIRMWARE_LIMIT {
+            return Err(refusal(path, &format!("is larger than {} MiB", FIRMWARE_LIMIT >> 20)));
+        }
+        Ok(Self { path: path.to_owned(), file, size })
+    }
+
+    /// Its path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The file itself.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// The file's own name, without directories.
@@ -69,4 +103,8 @@ impl FirmwareImage {
         }
         to.flush()
     }
+}
+
+fn refusal(path: &Path, problem: &str) -> Error {
+    Error::Firmware { path: path.to_owned(), problem: problem.to_owned(), hint: None }
 }

@@ -92,7 +92,7 @@ fn known_causes_have_a_hint() {
 fn a_segment_outside_the_processors_memory_is_told_by_the_kernels_line_and_a_hint() {
     let machine = Machine::stm32mp15();
     let firmware = FirmwareBuilder::new().segment(0xe00f_0000, b"code").build();
-    machine.create("x", &machine.bundle_of("x", "m4", &firmware)).ok();
+    machine.create("x", &machine.bundle_of("x", "m4", &firmware).unchecked()).ok();
     let outcome = machine.run(&["start", "x"]);
     outcome.clone().refused(&["Invalid argument (EINVAL)", "kernel: ", "bad phdr da 0xe00f0000"]);
     assert!(outcome.hint().contains("outside the processor's memory"), "{}", outcome.hint());
@@ -104,7 +104,7 @@ fn a_missing_resource_table_has_a_hint_where_the_kernel_names_it() {
         .processor(simulated_board::ProcessorSpec::new("m4", "soc/m4.rproc").needs_resource_table(true));
     let machine = Machine::simulated(spec);
     let firmware = FirmwareBuilder::new().segment(0x0, b"code").table_version(7).build();
-    machine.create("x", &machine.bundle_of("x", "m4", &firmware)).ok();
+    machine.create("x", &machine.bundle_of("x", "m4", &firmware).unchecked()).ok();
     machine.run(&["start", "x"]).refused(&["(EINVAL)", "kernel: ", "unsupported fw ver: 7", "hint: "]);
     assert_eq!(machine.status("x"), "stopped");
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use simulated_board::BoardSpec;
+use simulated_board::{BoardSpec, FirmwareBuilder};
 
 use crate::harness::{BLINK, Machine, copy_binary, eventually, skipped_without_root, wait_for_end};
 
@@ -422,13 +422,14 @@ fn what_another_boot_left_makes_room_on_a_full_firmware_directory() {
 #[test]
 fn files_of_another_boot_that_a_processor_may_be_running_stay() {
     let machine = Machine::simulated(BoardSpec::am64x());
+    let firmware = FirmwareBuilder::new().segment(0, b"code").resource_table().build();
     let names = ["a-20250101T000000Z-0000000000000000", "b-20250101T000000Z-0000000000000000"];
     for (number, name) in [(0, names[0]), (4, names[1])] {
         std::fs::write(machine.firmware_directory().join(name), "firmware").unwrap();
         machine.set(number, "firmware", name);
     }
     let create = || {
-        machine.create("x", &machine.bundle("x", "78200000.r5f")).ok();
+        machine.create("x", &machine.bundle_of("x", "78200000.r5f", &firmware)).ok();
         machine.run(&["delete", "--force", "x"]).ok();
     };
     for state in ["running", "crashed", "suspended"] {

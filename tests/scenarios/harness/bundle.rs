@@ -51,6 +51,16 @@ impl Bundle {
         self.write_config(&config);
     }
 
+    /// Has create take the firmware unseen, so that the kernel is the first to look at it.
+    pub fn unchecked(self) -> Self {
+        self.annotate("remoteproc.firmware-check", "off");
+        self
+    }
+
+    pub fn annotate(&self, name: &str, value: &str) {
+        self.edit(|config| config["annotations"][name] = json!(value));
+    }
+
     pub fn rootfs(&self, name: &str) -> PathBuf {
         self.path.join("rootfs").join(name)
     }
