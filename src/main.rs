@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use remoteproc_runtime::cli::{self, Global, LogFormat, Request};
-use remoteproc_runtime::commands::{self, Context, Verb};
+use remoteproc_runtime::commands::{self, Place, Verb};
 use remoteproc_runtime::container::Store;
 use remoteproc_runtime::error::{Error, Result};
 use remoteproc_runtime::host::Host;
@@ -32,14 +32,9 @@ fn command(args: &[String]) -> ExitCode {
         }
         Ok(Request::Run(global, verb)) => {
             start_logging(&global);
-            let context = || {
-                Ok(Context {
-                    host: Host::new(&global.host_root)?,
-                    store: Store::new(global.root.as_deref())?,
-                    board: global.board.clone(),
-                })
-            };
-            match verb.and_then(|verb: Verb| verb.run(context)) {
+            let place = || Ok(Place { host: Host::new(&global.host_root)?, board: global.board.clone() });
+            let store = || Store::new(global.root.as_deref());
+            match verb.and_then(|verb: Verb| verb.run(place, store)) {
                 Ok(code) => code,
                 Err(error) => fail(&error),
             }

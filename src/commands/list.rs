@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use argh::{FromArgValue, FromArgs};
 use serde_json::{Value, json};
 
+use super::columns::{columns, header};
 use super::state::{self, Document, Sight};
 use super::{Context, print};
 use crate::container::{ContainerId, Record, Seen};
@@ -97,10 +98,9 @@ fn unknown<T>(id: &ContainerId, error: &Error) -> Result<T, &'static str> {
 }
 
 fn table(context: &Context, entries: &[Entry]) -> String {
-    let header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
-    let mut rows = vec![header];
+    let mut rows = header(&["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]);
     rows.extend(entries.iter().map(|entry| match &entry.known {
-        Ok((state, record)) => [
+        Ok((state, record)) => vec![
             entry.id.to_string(),
             state.pid.unwrap_or(0).to_string(),
             state.status.word().to_owned(),
@@ -109,18 +109,10 @@ fn table(context: &Context, entries: &[Entry]) -> String {
             owner(&context.host, record.owner),
         ],
         Err(status) => {
-            [entry.id.to_string(), "0".into(), (*status).into(), "-".into(), "-".into(), "-".into()]
+            vec![entry.id.to_string(), "0".into(), (*status).into(), "-".into(), "-".into(), "-".into()]
         }
     }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
-    rows.iter()
-        .map(|row| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-            format!("{}\n", cells.join("  ").trim_end())
-        })
-        .collect()
+    columns(&rows)
 }
 
 /// The user's name where /etc/passwd has it, as runc prints it, else `#UID`.

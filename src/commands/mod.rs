@@ -1,5 +1,7 @@
 //! The verbs, one file each: its options, as argh reads them, and what it does.
 
+mod check;
+mod columns;
 mod create;
 mod delete;
 mod features;
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
+pub use check::Check;
 pub use create::Create;
 pub use delete::Delete;
 pub use features::{FEATURES, Features};
@@ -32,6 +35,15 @@ pub use state::{Document, State};
 use crate::container::{ContainerId, Store};
 use crate::error::{Error, Result};
 use crate::host::Host;
+
+/// A machine and what is known of it: all that verbs without containers need.
+#[derive(Debug)]
+pub struct Place {
+    /// The machine.
+    pub host: Host,
+    /// `--board`: the board profile, in place of the one that the device tree asks for.
+    pub board: Option<String>,
+}
 
 /// Where a verb works.
 #[derive(Debug)]
@@ -59,14 +71,24 @@ pub enum Verb {
     Ps(Ps),
     Features(Features),
     Spec(Spec),
+    Check(Check),
 }
 
 impl Verb {
-    /// Carries it out. The context is made by `context` where one is needed: `features` and `spec` work anywhere.
+    /// Carries it out. `place` and `store` are asked for where they are needed: `features` and `spec` work anywhere, and
+    /// `check` without a state directory.
     ///
     /// # Errors
     /// What the verb says, with the container it was about.
-    pub fn run(&self, context: impl FnOnce() -> Result<Context>) -> Result<ExitCode> {
+    pub fn run(
+        &self,
+        place: impl Fn() -> Result<Place>,
+        store: impl FnOnce() -> Result<Store>,
+    ) -> Result<ExitCode> {
+        let context = || {
+            let Place { host, board } = place()?;
+            Ok(Context { host, store: store()?, board })
+        };
         // What is no id names no container: the error says so itself, escaped and cut.
         let of = |id: &str| {
             let id = ContainerId::new(id).ok();
@@ -78,6 +100,7 @@ impl Verb {
         let done = match self {
             Self::Features(args) => features::run(args),
             Self::Spec(args) => spec::run(args),
+            Self::Check(args) => return check::run(&place()?, args),
             Self::List(args) => list::run(&context()?, args),
             Self::Run(args) => return run::run(&context()?, args).map_err(of(&args.id)),
             Self::Create(args) => create::run(&context()?, args).map_err(of(&args.id)),

@@ -19,6 +19,7 @@ mod boards;
 mod config;
 mod engines;
 mod firmware;
+mod fit;
 mod kernel;
 mod peers;
 mod races;
