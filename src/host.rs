@@ -58,6 +58,11 @@ impl Host {
         self.path("dev/kmsg")
     }
 
+    /// Where the kernel lists the dumps of crashed devices (drivers/base/devcoredump.c).
+    pub fn devcoredump_class(&self) -> PathBuf {
+        self.path("sys/class/devcoredump")
+    }
+
     /// The character device of a processor, where the kernel has them (CONFIG_REMOTEPROC_CDEV).
     pub fn remoteproc_device(&self, kernel_name: &str) -> PathBuf {
         self.path("dev").join(kernel_name)

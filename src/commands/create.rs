@@ -89,7 +89,8 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
     if annotations.firmware_check {
         check_firmware(context, &bundle, &image, &target)?;
     }
-    let processor = target.processor;
+    let Target { processor, profile } = target;
+    let known = profile.unwrap_or_default();
 
     let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };
     let directory = FirmwareDirectory::of(host);
@@ -109,6 +110,8 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         firmware: name,
         network: proxy::network_arg(&bundle.network),
         terminal: bundle.terminal,
+        recovery: annotations.recovery.or(known.recovery),
+        coredump: annotations.coredump.or(known.coredump),
     };
     let slave = open_terminal(&bundle, wish.console_socket)?;
     // Declared after `undo`, so dropped before it: the proxy ends before its directory goes.
@@ -130,6 +133,9 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         order,
         firmware: stored.path,
         proxy: proxy.process.clone(),
+        recovery: args.recovery.map(|recovery| recovery.word().to_owned()),
+        coredump: args.coredump.map(|coredump| coredump.word().to_owned()),
+        stop_timeout: annotations.stop_timeout.or(known.stop_timeout),
     })?;
     proxy.commit()?;
     undo.done = true;

@@ -4,10 +4,10 @@ use argh::FromArgs;
 use rustix::process::Signal;
 
 use super::{Context, create, kill, order};
-use crate::container::{Container, ContainerId, Record, Status};
+use crate::container::{Container, ContainerId, Record, STOP_TIMEOUT, Status};
 use crate::error::{Error, Result};
 use crate::proxy;
-use crate::remoteproc::Processor;
+use crate::remoteproc::{Processor, firmware_name};
 use crate::sys::clock::Deadline;
 use crate::sys::process::{self, Process};
 
@@ -33,14 +33,19 @@ pub fn run(context: &Context, args: &Delete) -> Result<()> {
 
 /// Deletes a container; with `force` it is ended first, whatever its status.
 pub fn delete(context: &Context, id: &ContainerId, force: bool) -> Result<()> {
-    let deadline = Deadline::after(kill::LIMIT);
     let container = context.store.open(id)?;
+    let record = container.record().ok().flatten();
+    let limit = record.as_ref().map_or(STOP_TIMEOUT, Record::stop_timeout);
+    let deadline = Deadline::after(limit);
     // Before the lock, which a start that waits for its driver holds until it or its proxy ends.
-    if let Ok(Some(record)) = container.record() {
+    if let Some(record) = record {
         end_or_refuse(id, &record, force, deadline)?;
     }
     if !container.lock(deadline)? {
-        return Err(Error::invalid("another command has held the container for 10 s: try again later"));
+        let limit = limit.as_secs();
+        return Err(Error::invalid(format!(
+            "another command has held the container for {limit} s: try again later"
+        )));
     }
     match container.record() {
         Ok(Some(record)) => delete_recorded(id, &container, &record, force, deadline),
@@ -66,7 +71,10 @@ fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadlin
     }
     if let Some(stored) = container.noted_firmware() {
         for processor in Processor::list(&context.host)? {
-            kill::release(&context.host, &processor.identity, &stored, false, deadline)?;
+            // Which processor a note is about, only the record says.
+            let ours = firmware_name(&processor.path).is_ok_and(|name| name == stored.name());
+            let noted = ours.then_some(container);
+            kill::release(&context.host, &processor.identity, &stored, noted, false, deadline)?;
         }
     }
     create::clear(container)?;
@@ -83,8 +91,9 @@ fn delete_recorded(
     // Again, under the lock: it may have been created while we waited.
     end_or_refuse(id, record, force, deadline)?;
     // Only then the file: without it the kernel could not get the processor out of a crash.
-    let stored = record.stored();
-    kill::release(&record.host(), &record.processor, &stored, false, deadline)?;
+    let (host, stored) = (record.host(), record.stored());
+    let noted = record.is_of_this_boot(&host).then_some(container);
+    kill::release(&host, &record.processor, &stored, noted, false, deadline)?;
     stored.remove()?;
     container.remove()
 }

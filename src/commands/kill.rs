@@ -1,7 +1,5 @@
 //! kill: stops the firmware through the proxy, or ends the proxy and then stops what it left.
 
-use std::time::Duration;
-
 use argh::FromArgs;
 use rustix::process::Signal;
 
@@ -41,9 +39,6 @@ impl Kill {
     }
 }
 
-/// How long a firmware has to stop.
-pub const LIMIT: Duration = Duration::from_secs(10);
-
 /// What can be asked of a container.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Wish {
@@ -70,7 +65,7 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let wish = parse(args.signal_text())?;
     let (container, record) = context.store.load(&id, "kill")?;
-    let (host, deadline) = (record.host(), Deadline::after(LIMIT));
+    let (host, deadline) = (record.host(), Deadline::after(record.stop_timeout()));
     let status = Status::of(&host, &record.proxy)?;
     if status == Status::Stopped {
         return Err(Error::NotRunning);
@@ -84,8 +79,7 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
         Wish::Stop(signal) => stop(&container, &record, &proxy, signal, deadline),
         Wish::Kill => {
             end(&record, &proxy, deadline)?;
-            let stored = record.stored();
-            release(&host, &record.processor, &stored, true, deadline)
+            release(&host, &record.processor, &record.stored(), Some(&container), true, deadline)
         }
     }
 }
@@ -140,7 +134,10 @@ pub fn stop(
         )),
         Heard::Nothing => Err(still(
             &record.processor,
-            "its driver has not answered in time, and is still being waited for",
+            &format!(
+                "its driver has not answered in {} s, and is still being waited for",
+                record.stop_timeout().as_secs()
+            ),
         )),
     }
 }
@@ -162,23 +159,32 @@ pub fn end(record: &Record, proxy: &Process, deadline: Deadline) -> Result<()> {
     }
     Err(Error::Processor {
         name: record.processor.name.clone(),
-        problem: "its driver has not answered in time, and until it does the proxy cannot be killed"
-            .to_owned(),
+        problem: format!(
+            "its driver has not answered in {} s, and until it does the proxy cannot be killed",
+            record.stop_timeout().as_secs()
+        ),
         hint: Some("try again later; if the driver never comes back, reboot the board".to_owned()),
     })
 }
 
-/// Stops what a proxy that is dead left of its firmware on the processor.
+/// Stops what a proxy that is dead left of its firmware on the processor, and puts the settings back that its `container`
+/// noted.
 pub fn release(
     host: &Host,
     processor: &Identity,
     stored: &StoredFirmware,
+    container: Option<&Container>,
     keep_crashed: bool,
     deadline: Deadline,
 ) -> Result<()> {
     let log = KernelLog::from_now(host);
-    match proxy::release(host, processor, stored.name(), keep_crashed, deadline)? {
+    match proxy::release(host, processor, stored.name(), container, keep_crashed, deadline)? {
         Answer::Released => Ok(()),
+        Answer::Unrestored(refusal) => {
+            let error = refusal_error(host, processor, stored, refusal, log.as_ref());
+            log::warn!("{}", error.in_one_line());
+            Ok(())
+        }
         Answer::Refused(refusal) => Err(refusal_error(host, processor, stored, refusal, log.as_ref())),
         Answer::Owned(pid) => {
             Err(still(processor, &format!("process {pid} owns it while it still has our firmware")))

@@ -81,7 +81,7 @@ fn look(context: &Context, id: ContainerId, sights: &mut Sights) -> Option<Entry
     let container = context.store.open(&id).ok()?;
     let known = match container.look() {
         Ok(Seen::Recorded(record)) => match sights.of(&record) {
-            Ok(sight) => Ok((state::document(&record, sight), *record)),
+            Ok(sight) => Ok((state::document(&container, &record, sight), *record)),
             Err(error) => unknown(&id, &error),
         },
         Ok(Seen::BeingCreated) => Err("creating"),

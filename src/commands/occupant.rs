@@ -71,7 +71,7 @@ pub fn processor_error(record: &Record, problem: String, hint: Option<String>) -
 }
 
 /// The container whose firmware this is.
-fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
+pub fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
     context.store.ids().ok()?.into_iter().find(|id| {
         let record = context.store.open(id).ok().and_then(|container| container.record().ok().flatten());
         record.is_some_and(|record| record.firmware.file_name().is_some_and(|name| name == firmware))

@@ -25,6 +25,9 @@ pub fn refusal_error(
     let action = match refusal.step {
         Step::Open => format!("open {path}"),
         Step::ReadState => format!("read {path}/state"),
+        Step::Note => "note the processor's settings in the container's directory".to_owned(),
+        Step::Recovery => format!("set {path}/recovery"),
+        Step::Coredump => format!("set {path}/coredump"),
         Step::Firmware => format!("write {firmware:?} to {path}/firmware"),
         Step::Start => format!("write \"start\" to {path}/state"),
         Step::Stop => format!("write \"stop\" to {path}/state"),
@@ -43,6 +46,9 @@ fn refusal_hint(host: &Host, stored: &StoredFirmware, refusal: Refusal, lines: &
     let said = |words: &str| lines.iter().any(|line| line.contains(words));
     let firmware = stored.path.display();
     Some(match (refusal.step, refusal.errno) {
+        (Step::Recovery | Step::Coredump, Errno::NOENT) => {
+            "this kernel has no such setting (Linux 5.10 has): leave the annotation out".to_owned()
+        }
         (Step::Start, Errno::INVAL) if said("bad phdr da") => {
             "a segment of the firmware lies outside the processor's memory: link it for this processor"
                 .to_owned()

@@ -83,7 +83,8 @@ fn wait(context: &Context, id: &ContainerId, proxy: &Proxy, queue: &SignalQueue)
         while let Some(signal) = queue.next() {
             let (container, record) = context.store.load(id, "kill")?;
             let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
-            let stopped = kill::stop(&container, &record, &process, signal, Deadline::after(kill::LIMIT));
+            let deadline = Deadline::after(record.stop_timeout());
+            let stopped = kill::stop(&container, &record, &process, signal, deadline);
             if let Err(error) = stopped {
                 // It still runs, so we still wait for it.
                 log::error!("{}", error.of_container(id.as_str()).in_one_line());

@@ -11,11 +11,13 @@ use super::occupant::{self, processor_error};
 use super::order;
 use super::refusal::refusal_error;
 use crate::board;
-use crate::container::{Container, ContainerId, Record, START_FIFO, Status};
+use crate::container::{Container, ContainerId, Record, START_FIFO, Status, keep, noted_settings};
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::proxy::{Answer, Answers, Heard};
-use crate::remoteproc::{KernelLog, Processor, ProcessorState};
+use crate::remoteproc::{Dumps, KernelLog, Processor, ProcessorState, firmware_name};
 use crate::sys::clock::Deadline;
+use crate::sys::errno::in_words;
 
 /// boot the processor of a created container; answers when it runs
 #[derive(Debug, FromArgs)]
@@ -62,8 +64,23 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
     // Only starts listen here, and the container's lock is ours.
     let answers = answers.ok_or_else(|| Error::io("lock", &fifo, Errno::AGAIN))?;
     let log = KernelLog::from_now(&host);
+    // A crash has one dump; a further one is of our own firmware.
+    let mut left = left_dump(context, &host, &record).map(|(other, mut dumps)| {
+        let mut kept = false;
+        move || {
+            if let Some(dump) = (!kept).then(|| dumps.new_one()).flatten() {
+                kept = true;
+                if let Err(errno) = keep(dump, &other) {
+                    log::warn!("container {}: its dump was not saved: {}", other.id, in_words(errno));
+                }
+            }
+        }
+    });
     proxy.signal(Signal::USR1).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;
-    match answers.wait(&proxy, deadline).map_err(|e| Error::io("wait on", &fifo, e))? {
+    match answers
+        .wait_looking(&proxy, deadline, left.as_mut().map(|look| look as &mut dyn FnMut()))
+        .map_err(|e| Error::io("wait on", &fifo, e))?
+    {
         Heard::Answer(Answer::Running { passed_over }) => {
             if let Some(pid) = passed_over {
                 log::warn!(
@@ -92,6 +109,17 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
             Some(format!("the container stays created until it answers; kill {id} KILL gives up on it")),
         )),
     }
+}
+
+/// Where the dump of a firmware will appear that crashed and was left so, and its container: it is made when our proxy
+/// brings the processor back, and may have to be read before that goes on.
+fn left_dump(context: &Context, host: &Host, record: &Record) -> Option<(Container, Dumps)> {
+    let processor = Processor::of(host, &record.processor).ok().flatten()?;
+    let crashed = ProcessorState::read(&processor.path) == Ok(ProcessorState::Crashed);
+    let firmware = crashed.then(|| firmware_name(&processor.path).ok()).flatten()?;
+    let other = context.store.open(&occupant::left_by(context, &firmware)?).ok()?;
+    let last = noted_settings(&other)?.dumps?;
+    Some((other, Dumps::after(host, &processor, Some(last))?))
 }
 
 fn explain(

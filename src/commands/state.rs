@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Context, print};
 use crate::bundle::OCI_VERSION;
-use crate::container::{ContainerId, Record, Seen, Status};
+use crate::container::{COREDUMP, Container, ContainerId, Record, Seen, Status};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::Processor;
@@ -24,6 +24,8 @@ pub struct State {
 
 /// The sysfs directory of the processor, while its device is there.
 const RESOLVED_PATH: &str = "remoteproc.resolved-path";
+/// The processor's memory after its last crash, while it is kept.
+const COREDUMP_PATH: &str = "remoteproc.coredump-path";
 /// The stored firmware file.
 const FIRMWARE: &str = "remoteproc.firmware";
 
@@ -31,7 +33,7 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let container = context.store.open(&id)?;
     let state = match container.look()? {
-        Seen::Recorded(record) => document(&record, &Sight::of(&record.host())?),
+        Seen::Recorded(record) => document(&container, &record, &Sight::of(&record.host())?),
         Seen::BeingCreated => creating(&id),
         Seen::Remains => return Err(Error::DoesNotExist),
     };
@@ -85,10 +87,10 @@ impl Sight {
 }
 
 /// The state document of a recorded container.
-pub fn document(record: &Record, sight: &Sight) -> Document {
+pub fn document(container: &Container, record: &Record, sight: &Sight) -> Document {
     let status = Status::in_boot(&sight.boot_id, &record.proxy);
     Document {
-        annotations: annotations(record, sight),
+        annotations: annotations(container, record, sight),
         bundle: record.bundle.clone(),
         id: record.id.clone(),
         oci_version: OCI_VERSION,
@@ -108,13 +110,21 @@ fn creating(id: &ContainerId) -> Document {
     }
 }
 
-fn annotations(record: &Record, sight: &Sight) -> BTreeMap<String, String> {
-    let mut annotations = record.annotations.clone();
+fn annotations(container: &Container, record: &Record, sight: &Sight) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::new();
+    // Whatever the config says: a path of ours is one to read. Not `remove`, which takes 4 kB of code.
+    for (name, value) in record.annotations.iter().filter(|(name, _)| *name != COREDUMP_PATH) {
+        annotations.insert(name.clone(), value.clone());
+    }
     // Under whatever number it has now: another processor may have the one it had at create.
     let now = sight.processors.iter().find(|processor| processor.identity == record.processor);
     if let Some(processor) = now {
         annotations.insert(RESOLVED_PATH.to_owned(), processor.path.display().to_string());
     }
     annotations.insert(FIRMWARE.to_owned(), record.firmware.display().to_string());
+    let coredump = container.path.join(COREDUMP);
+    if coredump.exists() {
+        annotations.insert(COREDUMP_PATH.to_owned(), coredump.display().to_string());
+    }
     annotations
 }

@@ -1,11 +1,15 @@
 //! Containers as they lie in the state directory, and what they are now.
 
+mod evidence;
 mod id;
 mod record;
+mod settings;
 mod status;
 mod store;
 
+pub use evidence::{COREDUMP, keep};
 pub use id::ContainerId;
-pub use record::{ProxyProcess, Record};
+pub use record::{ProxyProcess, Record, STOP_TIMEOUT};
+pub use settings::{forget_settings, note_settings, noted_settings, restore_settings};
 pub use status::{Phase, Status};
 pub use store::{Container, KILL_FIFO, START_FIFO, Seen, Store, is_recorded};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +46,19 @@ pub struct Record {
     pub firmware: PathBuf,
     /// The container's process.
     pub proxy: ProxyProcess,
+    /// What `recovery` is to read for as long as the firmware runs; `None` for whatever it reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
+    /// The same of `coredump`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coredump: Option<String>,
+    /// Seconds that a stop may take, 1 to 3600; `None` for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u32>,
 }
+
+/// How long a firmware has to stop where neither its container nor the board's profile says.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A proxy, told apart from every other process that has or will have its pid.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -67,6 +80,16 @@ impl Record {
     /// of its verbs only (podman's clean-up after a container's end calls without them).
     pub fn host(&self) -> Host {
         Host::known(self.host_root.clone())
+    }
+
+    /// Whether it was created in this boot: what it noted of a processor says nothing of it in another.
+    pub fn is_of_this_boot(&self, host: &Host) -> bool {
+        host.boot_id().is_ok_and(|boot_id| boot_id == self.proxy.boot_id)
+    }
+
+    /// How long its firmware has to stop.
+    pub fn stop_timeout(&self) -> Duration {
+        self.stop_timeout.map_or(STOP_TIMEOUT, |seconds| Duration::from_secs(seconds.into()))
     }
 
     /// The stored firmware.
@@ -112,7 +135,22 @@ mod tests {
             order: Order::default(),
             firmware: "/lib/firmware/x".into(),
             proxy: ProxyProcess { pid: 7, start_time: 8, boot_id: "9".into() },
+            recovery: Some("disabled".into()),
+            coredump: Some("inline".into()),
+            stop_timeout: Some(30),
         }
+    }
+
+    #[test]
+    fn a_record_of_before_there_were_settings_is_read() {
+        let mut json: serde_json::Value = serde_json::from_slice(&record().to_json()).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        for new in ["recovery", "coredump", "stopTimeout"] {
+            assert!(fields.remove(new).is_some());
+        }
+        let read = Record::parse(json.to_string().as_bytes()).unwrap();
+        assert_eq!(read, Record { recovery: None, coredump: None, stop_timeout: None, ..record() });
+        assert_eq!((read.stop_timeout(), record().stop_timeout()), (STOP_TIMEOUT, Duration::from_secs(30)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! ROOT/ID/record.json       what create knew; absent until create is done
 //! ROOT/ID/firmware          a link to the stored firmware, made before that is: it shows what a killed create stored
+//! ROOT/ID/settings          a link that says what was changed of the processor's settings
+//! ROOT/ID/coredump          the processor's memory after its last crash
 //! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers
 //!
 //! The lock on a container is a flock on its directory, the one on the state directory a flock on that: neither needs a
@@ -14,8 +16,10 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
+use super::evidence;
 use super::id::ContainerId;
 use super::record::Record;
+use super::settings::SETTINGS;
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
 use crate::sys::clock::Deadline;
@@ -326,7 +330,8 @@ impl Container {
 
     fn remove_files(&self) -> Result<()> {
         let part = format!("{RECORD}.part");
-        for name in [RECORD, &part, START_FIFO, KILL_FIFO, FIRMWARE] {
+        let names = [RECORD, &part, START_FIFO, KILL_FIFO, FIRMWARE, SETTINGS];
+        for name in names.into_iter().chain(evidence::FILES) {
             files::remove_if_there(&self.directory, name)
                 .map_err(|e| Error::io("remove", self.path.join(name), e))?;
         }

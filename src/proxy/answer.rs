@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use heapless::String;
 use rustix::event::{PollFd, PollFlags};
@@ -16,6 +17,9 @@ use crate::sys::process::{self, Process};
 
 /// The longest answer, in bytes; far below `PIPE_BUF`, so that it is written whole or not at all.
 const ANSWER: usize = 64;
+
+/// How often to look at what wakes nobody.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a proxy can say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +45,8 @@ pub enum Answer {
     Refused(Refusal),
     /// To release: nothing of ours runs.
     Released,
+    /// To release: nothing of ours runs, but a setting of the processor could not be put back.
+    Unrestored(Refusal),
 }
 
 /// What a proxy sets up before it is ready.
@@ -57,9 +63,12 @@ pub enum Setup {
 const SETUPS: [(Setup, &str); 3] =
     [(Setup::Process, "process"), (Setup::Terminal, "terminal"), (Setup::Network, "network")];
 
-const STEPS: [(Step, &str); 6] = [
+const STEPS: [(Step, &str); 9] = [
     (Step::Open, "open"),
     (Step::ReadState, "read"),
+    (Step::Note, "note"),
+    (Step::Recovery, "recovery"),
+    (Step::Coredump, "coredump"),
     (Step::Firmware, "firmware"),
     (Step::Start, "start"),
     (Step::Stop, "stop"),
@@ -94,6 +103,9 @@ impl Answer {
                 write!(line, "refused {} {}", word_of(&STEPS, step), errno.raw_os_error())
             }
             Self::Released => line.write_str("released"),
+            Self::Unrestored(Refusal { step, errno }) => {
+                write!(line, "unrestored {} {}", word_of(&STEPS, step), errno.raw_os_error())
+            }
         };
         let _ = line.push('\n');
         line
@@ -104,6 +116,7 @@ impl Answer {
         let mut words = line.trim_end_matches('\n').split(' ');
         let (word, argument, number) = (words.next()?, words.next(), words.next());
         let errno = || number?.parse().ok().map(Errno::from_raw_os_error);
+        let refusal = || Some(Refusal { step: value_of(&STEPS, argument?)?, errno: errno()? });
         Some(match word {
             "ready" => Self::Ready,
             "unready" => Self::Unready(value_of(&SETUPS, argument?)?, errno()?),
@@ -112,8 +125,9 @@ impl Answer {
             "owned" => Self::Owned(argument?.parse().ok()?),
             "idle" => Self::NotRunning(ProcessorState::from_word(argument?)),
             "gone" => Self::Gone,
-            "refused" => Self::Refused(Refusal { step: value_of(&STEPS, argument?)?, errno: errno()? }),
+            "refused" => Self::Refused(refusal()?),
             "released" => Self::Released,
+            "unrestored" => Self::Unrestored(refusal()?),
             _ => return None,
         })
     }
@@ -186,6 +200,26 @@ impl Answers {
         })
     }
 
+    /// The same, with a look at something else every now and then, and once more at the end, where there is one.
+    ///
+    /// # Errors
+    /// What poll(2) says.
+    pub fn wait_looking(
+        &self,
+        process: &Process,
+        deadline: Deadline,
+        look: Option<&mut dyn FnMut()>,
+    ) -> Result<Heard> {
+        let Some(look) = look else { return self.wait(process, deadline) };
+        loop {
+            let heard = self.wait(process, Deadline::after(LOOK.min(deadline.left())))?;
+            look();
+            if heard != Heard::Nothing || deadline.passed() {
+                return Ok(heard);
+            }
+        }
+    }
+
     /// What has been said already.
     pub fn said(&self) -> Option<Answer> {
         self.read()
@@ -224,6 +258,7 @@ mod tests {
             Answer::Released,
         ];
         all.extend(STEPS.map(|(step, _)| refusal(step)));
+        all.push(Answer::Unrestored(Refusal { step: Step::Recovery, errno: Errno::IO }));
         all.extend(SETUPS.map(|(setup, _)| Answer::Unready(setup, Errno::PERM)));
         for answer in all {
             assert_eq!(Answer::parse(&answer.to_line()), Some(answer));

@@ -6,7 +6,7 @@ use argh::FromArgs;
 
 use crate::bundle::Network;
 use crate::container::ContainerId;
-use crate::remoteproc::Identity;
+use crate::remoteproc::{Coredump, Identity, Recovery, Settings};
 use crate::sys::process;
 
 /// The internal verbs.
@@ -46,6 +46,20 @@ pub struct ProxyArgs {
     /// standard output is a pseudo-terminal
     #[argh(switch)]
     pub terminal: bool,
+    /// setting of recovery while the firmware runs
+    #[argh(option, from_str_fn(recovery))]
+    pub recovery: Option<Recovery>,
+    /// setting of coredump while the firmware runs
+    #[argh(option, from_str_fn(coredump))]
+    pub coredump: Option<Coredump>,
+}
+
+fn recovery(word: &str) -> Result<Recovery, String> {
+    Recovery::from_word(word).ok_or_else(String::new)
+}
+
+fn coredump(word: &str) -> Result<Coredump, String> {
+    Coredump::from_word(word).ok_or_else(String::new)
 }
 
 /// What the release helper needs to know.
@@ -64,6 +78,9 @@ pub struct ReleaseArgs {
     /// name of the stored firmware
     #[argh(option)]
     pub firmware: String,
+    /// the container's directory, whose note of settings is about this processor
+    #[argh(option)]
+    pub container: Option<PathBuf>,
     /// leave a crashed processor as it is
     #[argh(switch)]
     pub keep_crashed: bool,
@@ -93,6 +110,11 @@ impl ProxyArgs {
         self.container.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
+    /// The settings of the processor while the firmware runs.
+    pub fn settings(&self) -> Settings {
+        Settings { recovery: self.recovery, coredump: self.coredump }
+    }
+
     /// The network namespace.
     pub fn network(&self) -> Network {
         match self.network.as_str() {
@@ -112,6 +134,12 @@ impl ProxyArgs {
         push(&mut args, "--firmware", &self.firmware);
         push(&mut args, "--network", &self.network);
         args.extend(self.terminal.then(|| "--terminal".into()));
+        if let Some(recovery) = self.recovery {
+            push(&mut args, "--recovery", recovery.word());
+        }
+        if let Some(coredump) = self.coredump {
+            push(&mut args, "--coredump", coredump.word());
+        }
         args
     }
 }
@@ -129,6 +157,9 @@ impl ReleaseArgs {
         push(&mut args, "--name", &self.name);
         push(&mut args, "--device", &self.device);
         push(&mut args, "--firmware", &self.firmware);
+        if let Some(container) = &self.container {
+            push(&mut args, "--container", container);
+        }
         args.extend(self.keep_crashed.then(|| "--keep-crashed".into()));
         args
     }
@@ -214,6 +245,8 @@ mod tests {
             firmware: "--fw".into(),
             network: network_arg(&Network::Join("/n".into())),
             terminal: true,
+            recovery: Some(Recovery::Disabled),
+            coredump: Some(Coredump::Inline),
         };
         let Some(Internal::Proxy(again)) = Internal::parse(&strings(proxy.to_args())) else { panic!() };
         assert_eq!((again.id(), again.network()), ("x", Network::Join("/n".into())));
@@ -223,6 +256,7 @@ mod tests {
             name: "m4".into(),
             device: "/d".into(),
             firmware: "fw".into(),
+            container: Some("/run/x".into()),
             keep_crashed: true,
         };
         let Some(Internal::Release(again)) = Internal::parse(&strings(release.to_args())) else { panic!() };
@@ -232,7 +266,7 @@ mod tests {
     #[test]
     fn other_command_lines_are_not_internal() {
         for line in
-            [&[][..], &["state", "x"], &["proxy"], &["proxy", "--name", "x"], &["release", "--nonsense"]]
+            [&[][..], &["state", "x"], &["proxy"], &["proxy", "--recovery", "x"], &["release", "--nonsense"]]
         {
             let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
             assert!(Internal::parse(&line).is_none(), "{line:?}");

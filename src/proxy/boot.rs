@@ -1,42 +1,27 @@
 //! Phase 2 begins: claiming the processor and booting our firmware on it.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use heapless::String;
 
 use super::answer::Answer;
 use super::args::ProxyArgs;
+use super::running::{Running, Unrestored};
+use super::say::say;
+use crate::container::{Store, note_settings, noted_settings, restore_settings};
 use crate::host::Host;
 use crate::remoteproc::{
-    self, Attributes, BootFailure, Claim, Held, KernelLog, Processor, ProcessorState, Recovery, Refusal,
-    ShutdownOnRelease, Step,
+    self, Attributes, BootFailure, Claim, Dumps, Held, KernelLog, Note, Processor, ProcessorState, Recovery,
+    Refusal, ShutdownOnRelease, Step,
 };
 use crate::sys::clock::{Deadline, timespec};
 
 /// How long a processor that crashed right after its start has to come up by recovery.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// A processor that runs our firmware.
-pub(super) struct Running {
-    pub(super) attributes: Attributes,
-    pub(super) log: Option<KernelLog>,
-    pub(super) kernel_name: String<32>,
-    pub(super) device_name: String<64>,
-    pub(super) claim: Claim,
-    shutdown: Option<ShutdownOnRelease>,
-}
-
-impl Running {
-    /// The end of this process is no longer to stop the processor.
-    pub(super) fn let_go(&self) {
-        if let Some(shutdown) = &self.shutdown {
-            shutdown.disarm();
-        }
-    }
-}
-
 /// Claims the processor and boots our firmware on it.
-pub(super) fn boot(args: &ProxyArgs) -> Result<Running, Answer> {
+pub(super) fn boot(args: &ProxyArgs, container: &OwnedFd) -> Result<Running, Answer> {
     let open = |errno| Answer::Refused(Refusal { step: Step::Open, errno });
     let host = Host::new(&args.host_root).map_err(|_| Answer::Gone)?;
     let found = Processor::of(&host, &args.identity()).ok().flatten();
@@ -52,17 +37,7 @@ pub(super) fn boot(args: &ProxyArgs) -> Result<Running, Answer> {
         // It would stop what somebody else runs.
         _ => None,
     };
-    let booted = match remoteproc::boot(&attributes, &args.firmware) {
-        Ok(()) => Ok(()),
-        Err(BootFailure::Busy(state)) => Err(Answer::Busy(state)),
-        Err(BootFailure::Refused(refusal)) => Err(Answer::Refused(refusal)),
-        Err(BootFailure::NotRunning(state)) => settle(&attributes, state),
-    };
-    if let (Err(_), Some(shutdown)) = (&booted, &shutdown) {
-        shutdown.disarm();
-    }
-    booted?;
-    Ok(Running {
+    let mut running = Running {
         attributes,
         log,
         shutdown,
@@ -70,15 +45,93 @@ pub(super) fn boot(args: &ProxyArgs) -> Result<Running, Answer> {
         kernel_name: cut(processor.kernel_name()),
         device_name: cut(processor.device_name()),
         claim,
-    })
+        note: Note::default(),
+        dumps: None,
+    };
+    match bring_up(args, container, &host, &processor, &mut running) {
+        Ok(()) => Ok(running),
+        Err(answer) => {
+            running.let_go();
+            running.restore(args, container);
+            Err(answer)
+        }
+    }
+}
+
+fn bring_up(
+    args: &ProxyArgs,
+    container: &OwnedFd,
+    host: &Host,
+    processor: &Processor,
+    running: &mut Running,
+) -> Result<(), Answer> {
+    let failed = |failure| match failure {
+        BootFailure::Busy(state) => Answer::Busy(state),
+        BootFailure::Refused(refusal) => Answer::Refused(refusal),
+        BootFailure::NotRunning(state) => Answer::NotRunning(state),
+    };
+    remoteproc::make_ready(&running.attributes).map_err(failed)?;
+    restore_what_others_left(args, host, &running.attributes);
+    apply_settings(args, container, host, processor, running).map_err(Answer::Refused)?;
+    match remoteproc::boot(&running.attributes, &args.firmware) {
+        Err(BootFailure::NotRunning(state)) => settle(args, container, running, state),
+        other => other.map_err(failed),
+    }
+}
+
+/// A container whose proxy was killed, or whose firmware crashed, may have left its settings: what it had found is what
+/// there was before ours, too. The processor is ours now, so none that says otherwise lives.
+fn restore_what_others_left(args: &ProxyArgs, host: &Host, attributes: &Attributes) {
+    let Some(Ok(store)) = args.container.parent().map(|root| Store::new(Some(root))) else { return };
+    for id in store.ids().unwrap_or_default() {
+        let Ok(other) = store.open(&id) else { continue };
+        let Some(note) = noted_settings(&other) else { continue };
+        let Ok(Some(record)) = other.record() else { continue };
+        if record.processor == args.identity() && record.is_of_this_boot(host) {
+            if let Err(refusal) = restore_settings(&other, &note, attributes) {
+                say(&args.name, format_args!("settings of container {id}: {}", Unrestored(refusal)));
+            }
+        }
+    }
+}
+
+/// Notes what is to be changed, so that it can be taken back whatever happens to us, and changes it.
+fn apply_settings(
+    args: &ProxyArgs,
+    container: &OwnedFd,
+    host: &Host,
+    processor: &Processor,
+    running: &mut Running,
+) -> Result<(), Refusal> {
+    let mut note = Note::of(&running.attributes, args.settings())?;
+    if args.settings().wants_dumps() {
+        running.dumps = Dumps::after(host, processor, None);
+        note.dumps = running.dumps.as_ref().map(Dumps::last);
+        if running.dumps.is_none() {
+            say(&args.name, format_args!("no dumps: this kernel has no /sys/class/devcoredump"));
+        }
+    }
+    note_settings(container, &note).map_err(|errno| Refusal { step: Step::Note, errno })?;
+    running.note = note;
+    note.apply(&running.attributes)
 }
 
 /// A firmware that crashed at once may be in its recovery; what does not come up is not left to come up later.
-fn settle(attributes: &Attributes, mut state: ProcessorState) -> Result<(), Answer> {
-    let deadline = Deadline::after(SETTLE);
+fn settle(
+    args: &ProxyArgs,
+    container: &OwnedFd,
+    running: &mut Running,
+    mut state: ProcessorState,
+) -> Result<(), Answer> {
+    let mut deadline = Deadline::after(SETTLE);
+    let mut waited_for_dump = false;
     let pause = Duration::from_millis(10);
-    while attributes.recovery() == Ok(Recovery::Enabled) && !deadline.passed() {
-        match attributes.state() {
+    while running.attributes.recovery() == Ok(Recovery::Enabled) && !deadline.passed() {
+        if running.collect(args, container) && !waited_for_dump {
+            // Its recovery may have waited for that.
+            (deadline, waited_for_dump) = (Deadline::after(SETTLE), true);
+        }
+        match running.attributes.state() {
             Ok(ProcessorState::Running) => return Ok(()),
             Ok(other) => state = other,
             Err(errno) => return Err(Answer::Refused(Refusal { step: Step::ReadState, errno })),
@@ -86,7 +139,7 @@ fn settle(attributes: &Attributes, mut state: ProcessorState) -> Result<(), Answ
         let _ = rustix::event::poll(&mut [], Some(&timespec(pause)));
     }
     if state != ProcessorState::Crashed {
-        let _ = remoteproc::stop(attributes);
+        let _ = running.halt(args, container);
     }
     Err(Answer::NotRunning(state))
 }

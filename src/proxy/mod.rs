@@ -7,6 +7,7 @@ mod boot;
 mod reason;
 mod release;
 mod resident;
+mod running;
 mod say;
 mod setup;
 mod spawn;

@@ -25,6 +25,9 @@ impl fmt::Display for Reason {
                 let what = match step {
                     Step::Open => "open the processor's attributes",
                     Step::ReadState => "read its state",
+                    Step::Note => "note its settings",
+                    Step::Recovery => "set its recovery",
+                    Step::Coredump => "set its coredump",
                     Step::Firmware => "set its firmware",
                     Step::Start => "start it",
                     Step::Stop => "stop it",
@@ -62,7 +65,8 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-struct ErrnoName(Errno);
+/// An error number by its name.
+pub(super) struct ErrnoName(pub(super) Errno);
 
 impl fmt::Display for ErrnoName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,20 +2,23 @@
 //! driver can be neither interrupted nor killed. The verb that waits for it answers in time, whatever happens to it.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use super::answer::{Answer, Answers, Heard};
 use super::args::ReleaseArgs;
+use crate::container::{Container, keep, noted_settings, restore_settings};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::{
-    self, Attributes, Claim, Held, Identity, Processor, ProcessorState, Refusal, Step, firmware_name,
+    self, Attributes, Claim, Coredump, Dumps, Held, Identity, Note, Processor, ProcessorState, Refusal, Step,
+    firmware_name,
 };
 use crate::sys::clock::{Deadline, timespec};
 use crate::sys::process::{self, Process};
-use crate::sys::signals;
+use crate::sys::{files, signals};
 
 /// How long another owner has to free the processor of our firmware: another verb's helper that is at it as well, or the
 /// next container's proxy that brings a crashed one back.
@@ -25,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Stops what still runs of `firmware` on the processor; with `keep_crashed`, one that crashed is left as it is, else it
-/// is brought back to offline. Answers [`Answer::Released`] when nothing of it runs.
+/// is brought back to offline. Then the settings that the `container` noted are put back, unless somebody else has the
+/// processor by now. A dump that is in the way is kept with `keep_crashed`, else freed. Answers [`Answer::Released`] or [`Answer::Unrestored`] when nothing of it runs.
 ///
 /// # Errors
 /// [`Error::Processor`] when that was not known before the deadline; [`Error::Io`] when the helper cannot be started.
@@ -33,6 +37,7 @@ pub fn release(
     host: &Host,
     identity: &Identity,
     firmware: &str,
+    container: Option<&Container>,
     keep_crashed: bool,
     deadline: Deadline,
 ) -> Result<Answer> {
@@ -41,12 +46,26 @@ pub fn release(
         name: identity.name.clone(),
         device: identity.device.clone(),
         firmware: firmware.to_owned(),
+        container: container.map(|container| container.path.clone()),
         keep_crashed,
     };
     // Mostly there is nothing to stop, and that can be seen from here.
     if is_released(host, &args)? {
         return Ok(Answer::Released);
     }
+    // A recovery may wait until its dump is read, and the helper for the recovery.
+    let mut read_dump = container.and_then(|container| {
+        let last = noted_settings(container)?.dumps?;
+        let processor = Processor::of(host, identity).ok().flatten()?;
+        let mut dumps = Dumps::after(host, &processor, Some(last))?;
+        Some(move || match dumps.new_one() {
+            // Lost like one that the proxy could not save.
+            Some(dump) if keep_crashed => drop(keep(dump, container)),
+            // The container is about to go.
+            Some(dump) => dump.free(),
+            None => {}
+        })
+    });
     let exe = "/proc/self/exe";
     let mut child = Command::new(exe)
         .arg0(crate::PROGRAM)
@@ -76,7 +95,10 @@ pub fn release(
             return answers.said().ok_or_else(|| unknown("the helper that stops it ended without an answer"));
         }
     };
-    match answers.wait(&helper, deadline).map_err(|e| Error::io("wait for", "the helper", e))? {
+    match answers
+        .wait_looking(&helper, deadline, read_dump.as_mut().map(|read| read as &mut dyn FnMut()))
+        .map_err(|e| Error::io("wait for", "the helper", e))?
+    {
         Heard::Answer(answer) => {
             // It has answered and ends; reaped here, so that it does not linger as a zombie.
             let _ = child.wait();
@@ -103,12 +125,13 @@ pub fn release_helper(args: &ReleaseArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Whether there is nothing of ours to stop: the device is gone, or offline, or has another firmware.
+/// Whether there is nothing of ours left: the device is gone, or offline with its settings put back, or has another
+/// firmware.
 fn is_released(host: &Host, args: &ReleaseArgs) -> Result<bool> {
     let Some(processor) = Processor::of(host, &args.identity())? else { return Ok(true) };
     let (state, firmware) = (ProcessorState::read(&processor.path), firmware_name(&processor.path));
     Ok(match (state, firmware) {
-        (Ok(ProcessorState::Offline), _) => true,
+        (Ok(ProcessorState::Offline), _) => noted(args).is_none(),
         (Ok(ProcessorState::Crashed), Ok(name)) => args.keep_crashed || name != args.firmware,
         (Ok(_), Ok(name)) => name != args.firmware,
         // Gone between listing and reading.
@@ -140,7 +163,23 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
     if is_released(host, args).map_err(|_| Answer::Gone)? {
         return Ok(Answer::Released);
     }
-    let crashed = attributes.state() == Ok(ProcessorState::Crashed);
-    let done = if crashed { remoteproc::bring_back(&attributes) } else { remoteproc::stop(&attributes) };
-    done.map(|()| Answer::Released).map_err(Answer::Refused)
+    let ours = attributes.firmware_is(&args.firmware) == Ok(true);
+    let done = match attributes.state() {
+        Ok(ProcessorState::Crashed) => remoteproc::bring_back(&attributes),
+        // But it may be the middle of a recovery that waits for its dump to be read.
+        Ok(ProcessorState::Offline) if !ours || attributes.coredump() != Ok(Coredump::Inline) => Ok(()),
+        _ => remoteproc::stop(&attributes),
+    };
+    done.map_err(Answer::Refused)?;
+    if let Some((container, note)) = noted(args) {
+        restore_settings(container, &note, &attributes).map_err(Answer::Unrestored)?;
+    }
+    Ok(Answer::Released)
+}
+
+/// What the container noted of the processor's settings, and its directory.
+fn noted(args: &ReleaseArgs) -> Option<(OwnedFd, Note)> {
+    let container = files::open_directory(args.container.as_ref()?).ok()?;
+    let note = noted_settings(&container)?;
+    Some((container, note))
 }

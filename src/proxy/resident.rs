@@ -14,8 +14,9 @@ use rustix::process::Signal;
 
 use super::answer::Answer;
 use super::args::ProxyArgs;
-use super::boot::{Running, boot, cut};
+use super::boot::{boot, cut};
 use super::reason::{EndReason, Reason, Told};
+use super::running::Running;
 use super::say::say;
 use super::setup::{STOP_SIGNALS, is_committed, set_up};
 use super::watch::{End, Verdict, Watch};
@@ -49,7 +50,7 @@ pub fn resident(args: &ProxyArgs) -> ExitCode {
         return ASKED;
     }
     Phase::Starting.announce();
-    let running = match boot(args) {
+    let mut running = match boot(args, &container) {
         Ok(running) => running,
         Err(answer) => {
             say(&args.name, format_args!("not booted: {}", Reason(answer)));
@@ -64,7 +65,7 @@ pub fn resident(args: &ProxyArgs) -> ExitCode {
     }
     Phase::Running.announce();
     Answer::Running { passed_over }.say(&container, START_FIFO);
-    watch(args, &running, &queue, &container)
+    watch(args, &mut running, &queue, &container)
 }
 
 /// Phase 1. Whether the end of it was a start.
@@ -83,24 +84,28 @@ fn wait_for_start(queue: &SignalQueue) -> bool {
 }
 
 /// Phase 2, after the boot: until the firmware ends, or is asked to.
-fn watch(args: &ProxyArgs, running: &Running, queue: &SignalQueue, container: &OwnedFd) -> ExitCode {
-    let mut watch = Watch::new(running.log.is_some());
-    let mut log = running.log.as_ref();
+fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container: &OwnedFd) -> ExitCode {
+    let mut log = running.log.take();
+    let mut watch = Watch::new(log.is_some());
     let mut crash: String<160> = String::new();
     let name = args.name.as_str();
     loop {
-        let woken = wait(queue, log, watch.next_look());
+        let woken = wait(queue, log.as_ref(), watch.next_look());
         while let Some(signal) = woken.by_signal.then(|| queue.next()).flatten() {
-            if STOP_SIGNALS.contains(&signal) && stop(name, running, container) {
+            if STOP_SIGNALS.contains(&signal) && stop(args, running, container) {
                 running.let_go();
+                running.restore(args, container);
                 return ASKED;
             }
         }
         // In doubt it is read whatever poll said: the state may be younger than that.
         let read_log = woken.by_log || watch.is_in_doubt();
-        if log.is_some_and(|log| read_log && !listen(log, running, &mut watch, &mut crash)) {
+        if log.as_ref().is_some_and(|log| read_log && !listen(log, running, &mut watch, &mut crash)) {
             log = None;
             watch.lose_log();
+        }
+        if watch.is_in_doubt() && running.collect(args, container) {
+            watch.see_dump(Instant::now());
         }
         match watch.look(running.attributes.state(), || running.attributes.recovery(), Instant::now()) {
             Verdict::Continue => {}
@@ -111,10 +116,12 @@ fn watch(args: &ProxyArgs, running: &Running, queue: &SignalQueue, container: &O
                 crash.clear();
             }
             Verdict::End(end) => {
+                running.collect(args, container);
                 say(name, format_args!("ended: {}{}", EndReason(end), Told(&crash)));
                 // What cannot be seen any longer may still run.
                 if !matches!(end, End::Unreadable(_)) {
                     running.let_go();
+                    running.restore(args, container);
                 }
                 return FAILED;
             }
@@ -169,18 +176,20 @@ fn listen(log: &KernelLog, running: &Running, watch: &mut Watch, crash: &mut Str
 }
 
 /// Stops the processor as asked; whether it is offline now.
-fn stop(name: &str, running: &Running, container: &OwnedFd) -> bool {
+fn stop(args: &ProxyArgs, running: &mut Running, container: &OwnedFd) -> bool {
     Phase::Stopping.announce();
-    match remoteproc::stop(&running.attributes) {
-        Ok(()) => {
-            say(name, format_args!("stopped"));
+    match running.halt(args, container) {
+        Ok(true) => {
+            say(&args.name, format_args!("stopped"));
             true
         }
+        // The next look ends us.
+        Ok(false) => false,
         // Nothing runs where nothing is. The next look ends us.
         Err(Refusal { errno: Errno::NODEV | Errno::NOENT, .. }) => false,
         Err(refusal) => {
             Phase::Running.announce();
-            say(name, format_args!("not stopped: {}", Reason(Answer::Refused(refusal))));
+            say(&args.name, format_args!("not stopped: {}", Reason(Answer::Refused(refusal))));
             Answer::Refused(refusal).say(container, KILL_FIFO);
             false
         }

@@ -105,6 +105,12 @@ impl Watch {
         false
     }
 
+    /// The memory of the processor was had after a crash, for which its recovery may have waited: that has its time anew.
+    pub fn see_dump(&mut self, now: Instant) {
+        let up = self.trouble.as_ref().is_some_and(|trouble| trouble.up);
+        self.trouble = Some(Trouble { since: now, crash: true, up });
+    }
+
     /// Takes a reading of `state`, and one of `recovery` where it matters: an idle proxy reads only the first.
     pub fn look(
         &mut self,
@@ -240,6 +246,17 @@ mod tests {
         assert_eq!(seen.look(0, Crashed), Verdict::CrashSeen);
         assert_eq!(seen.look(4999, Crashed), Verdict::Continue);
         assert_eq!(seen.look(5000, Crashed), Verdict::End(End::NotRecovered));
+    }
+
+    #[test]
+    fn a_recovery_that_waited_for_its_dump_has_its_time_after_it() {
+        let mut seen = seen(false, Recovery::Enabled);
+        assert_eq!(seen.look(0, Offline), Verdict::Continue, "nothing tells of a crash yet");
+        seen.watch.see_dump(seen.at(900));
+        assert_eq!(seen.look(5800, Offline), Verdict::Continue);
+        assert_eq!(seen.look(5900, Offline), Verdict::End(End::NotRecovered));
+        seen.watch.see_dump(seen.at(6000));
+        assert_eq!(seen.look(7000, Running), Verdict::Recovered);
     }
 
     #[test]

@@ -73,6 +73,16 @@ pub enum Recovery {
 impl Recovery {
     /// The kernel's words.
     pub const WORDS: [(&'static str, Self); 2] = [("enabled", Self::Enabled), ("disabled", Self::Disabled)];
+
+    /// The kernel's word.
+    pub fn word(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
+    /// The setting that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        value_of(&Self::WORDS, word)
+    }
 }
 
 /// What the kernel does with the memory of a processor that crashed (attribute `coredump`,
@@ -91,6 +101,24 @@ impl Coredump {
     /// The kernel's words.
     pub const WORDS: [(&'static str, Self); 3] =
         [("disabled", Self::Disabled), ("enabled", Self::Enabled), ("inline", Self::Inline)];
+
+    /// The kernel's word.
+    pub fn word(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
+    /// The setting that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        value_of(&Self::WORDS, word)
+    }
+}
+
+fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], wanted: T) -> &'static str {
+    words.iter().find(|(_, value)| *value == wanted).map_or("", |(word, _)| word)
+}
+
+fn value_of<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
+    words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value)
 }
 
 /// The longest value that matters, in bytes: a firmware's name, at most 255, and a newline.
@@ -103,6 +131,8 @@ pub struct Attributes {
     firmware: OwnedFd,
     /// In sysfs since Linux 5.10.
     recovery: Option<OwnedFd>,
+    /// As well; and of no matter to a container that does not ask for it.
+    coredump: Result<OwnedFd>,
 }
 
 impl Attributes {
@@ -118,6 +148,7 @@ impl Attributes {
                 Err(Errno::NOENT) => None,
                 other => Some(other?),
             },
+            coredump: open(path, "coredump", OFlags::RDWR),
         })
     }
 
@@ -149,12 +180,25 @@ impl Attributes {
         })
     }
 
+    /// `coredump`.
+    ///
+    /// # Errors
+    /// `ENOENT` where the kernel does not show it; `ENODEV` once the device is gone.
+    pub fn coredump(&self) -> Result<Coredump> {
+        let coredump = self.coredump.as_ref().map_err(|errno| *errno)?;
+        Coredump::from_word(value(coredump, &mut [0; VALUE])?).ok_or(Errno::INVAL)
+    }
+
     pub(super) fn write_state(&self, word: &str) -> Result<()> {
         write(&self.state, word)
     }
 
     pub(super) fn write_firmware(&self, name: &str) -> Result<()> {
         write(&self.firmware, name)
+    }
+
+    pub(super) fn write_coredump(&self, setting: Coredump) -> Result<()> {
+        write(self.coredump.as_ref().map_err(|errno| *errno)?, setting.word())
     }
 
     pub(super) fn write_recovery(&self, word: &str) -> Result<()> {

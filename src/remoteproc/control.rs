@@ -15,6 +15,12 @@ pub enum Step {
     Open,
     /// Reading `state`.
     ReadState,
+    /// Noting the settings that are to be put back later.
+    Note,
+    /// Reading or writing `recovery`.
+    Recovery,
+    /// Reading or writing `coredump`.
+    Coredump,
     /// Writing the name to `firmware`.
     Firmware,
     /// Writing `start` to `state`.
@@ -54,16 +60,23 @@ impl From<Refusal> for BootFailure {
 /// How often a stop is written before giving up: each success takes one from the kernel's count of starts.
 const STOPS: usize = 1000;
 
-/// Boots `firmware`, a file in the firmware directory. A crashed processor is brought back first.
+/// Makes sure that the processor is offline: a crashed one is brought back.
+///
+/// # Errors
+/// [`BootFailure::Busy`] when it is in use; [`BootFailure::Refused`].
+pub fn make_ready(processor: &Attributes) -> Result<(), BootFailure> {
+    match read_state(processor)? {
+        ProcessorState::Offline => Ok(()),
+        ProcessorState::Crashed => Ok(bring_back(processor)?),
+        other => Err(BootFailure::Busy(other)),
+    }
+}
+
+/// Boots `firmware`, a file in the firmware directory, on a processor that is offline.
 ///
 /// # Errors
 /// [`BootFailure`]; the processor then does not run `firmware`.
 pub fn boot(processor: &Attributes, firmware: &str) -> Result<(), BootFailure> {
-    match read_state(processor)? {
-        ProcessorState::Offline => {}
-        ProcessorState::Crashed => bring_back(processor)?,
-        other => return Err(BootFailure::Busy(other)),
-    }
     step(Step::Firmware, processor.write_firmware(firmware))?;
     step(Step::Start, processor.write_state("start"))?;
     match read_state(processor)? {
@@ -110,6 +123,6 @@ fn read_state(processor: &Attributes) -> Result<ProcessorState, Refusal> {
     step(Step::ReadState, processor.state())
 }
 
-fn step<T>(step: Step, answer: rustix::io::Result<T>) -> Result<T, Refusal> {
+pub(super) fn step<T>(step: Step, answer: rustix::io::Result<T>) -> Result<T, Refusal> {
     answer.map_err(|errno| Refusal { step, errno })
 }

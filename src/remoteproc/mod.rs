@@ -3,13 +3,17 @@
 mod attributes;
 mod claim;
 mod control;
+mod dump;
 mod kmsg;
 mod processor;
+mod settings;
 mod shutdown;
 
 pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name};
 pub use claim::{Claim, Held};
-pub use control::{BootFailure, Refusal, Step, boot, bring_back, stop};
+pub use control::{BootFailure, Refusal, Step, boot, bring_back, make_ready, stop};
+pub use dump::{Copied, Dump, Dumps};
 pub use kmsg::{KernelLog, RECORD, Record, is_about, message};
 pub use processor::{Identity, Processor};
+pub use settings::{Change, Note, Settings};
 pub use shutdown::ShutdownOnRelease;

@@ -7,8 +7,10 @@
 mod harness;
 
 mod delete;
+mod evidence;
 mod lifecycle;
 mod ownership;
+mod settings;
 mod shutdown;
 mod start;
 mod stop;

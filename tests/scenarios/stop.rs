@@ -265,10 +265,10 @@ fn while_a_stop_hangs_every_verb_answers_in_its_limit_with_the_truth() {
         };
     let (_, took) = timed(|| {
         at_once(vec![
-            pending(&["kill", "x"], &["processor m4", "driver has not answered in time", "state tells when"]),
+            pending(&["kill", "x"], &["processor m4", "driver has not answered in 10 s", "state tells when"]),
             Box::new(|| {
                 machine.await_phase("x", "stopping");
-                pending(&["kill", "x"], &["driver has not answered in time"])();
+                pending(&["kill", "x"], &["driver has not answered in 10 s"])();
             }),
         ]);
         at_once(vec![
@@ -300,7 +300,7 @@ fn a_stop_that_answers_late_still_ends_the_container() {
     let machine = Machine::stm32mp15();
     let resident = machine.running_resident("x");
     let hang = machine.hang(0, "stop-hangs");
-    machine.run(&["kill", "x"]).refused(&["driver has not answered in time"]);
+    machine.run(&["kill", "x"]).refused(&["driver has not answered in 10 s"]);
     drop(hang);
     assert_eq!((resident.ends(), machine.processor().as_str()), (0, "offline"));
     machine.run(&["delete", "x"]).ok();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_board::{BoardSpec, ProcessorSpec};
 
-use crate::harness::{A_WHILE, Machine, Resident, eventually, log_modes, timed};
+use crate::harness::{A_WHILE, Machine, Resident, eventually, log_modes, memory_of, timed};
 
 fn with_log(mode: &str) -> Machine {
     let machine = Machine::stm32mp15();
@@ -342,22 +342,6 @@ fn a_driver_without_the_attribute_recovery_in_its_way_is_watched_as_well() {
     ends_with_one_line(&resident, &["crashed, and its recovery is disabled"]);
 }
 
-/// Kilobytes of a proxy's memory that belong to it alone, and of its heap.
-fn memory(pid: i32) -> (u64, u64) {
-    let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
-    let (mut dirty, mut heap, mut in_heap) = (0, 0, false);
-    for line in smaps.lines() {
-        let mut words = line.split_whitespace();
-        match (words.next().unwrap_or_default(), words.next()) {
-            ("Private_Dirty:", Some(kilobytes)) => dirty += kilobytes.parse::<u64>().unwrap(),
-            ("Size:", Some(kilobytes)) if in_heap => heap += kilobytes.parse::<u64>().unwrap(),
-            (first, _) if first.contains('-') && !first.ends_with(':') => in_heap = line.ends_with("[heap]"),
-            _ => {}
-        }
-    }
-    (dirty, heap)
-}
-
 #[test]
 fn a_proxys_memory_does_not_grow_with_what_it_goes_through() {
     let machine = Machine::stm32mp15();
@@ -379,10 +363,10 @@ fn a_proxys_memory_does_not_grow_with_what_it_goes_through() {
     for _ in 0..3 {
         round();
     }
-    let before = memory(resident.pid);
+    let before = memory_of(resident.pid);
     for _ in 0..20 {
         round();
     }
-    assert_eq!(memory(resident.pid), before, "kB of private memory and heap");
+    assert_eq!(memory_of(resident.pid), before, "kB of private memory and heap");
     machine.run(&["kill", "x"]).ok();
 }

@@ -101,6 +101,19 @@ impl Machine {
         }
     }
 
+    /// Whether it is no real board.
+    pub fn is_simulated(&self) -> bool {
+        self.real.is_none()
+    }
+
+    /// A machine whose processor m4 leaves dumps: a simulated one, or a real one that does.
+    pub fn that_dumps() -> Option<Self> {
+        match real::chosen() {
+            Some(_) => Self::with(Ability::Dumps),
+            None => Some(Self::stm32mp15()),
+        }
+    }
+
     /// A directory of the scenario's own.
     pub fn scratch(&self) -> &Path {
         self.directory.path()

@@ -10,11 +10,11 @@ mod scene;
 pub use bundle::Bundle;
 pub use command::{Outcome, binary, copy_binary};
 pub use machine::{BLINK, Machine, log_modes, names_in};
-pub use process::{A_WHILE, Companion, exit_code, is_alive, wait_for_end};
+pub use process::{A_WHILE, Companion, exit_code, is_alive, memory_of, wait_for_end};
 pub use real::{
     Ability, alias, blink, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board, traced,
 };
-pub use scene::{Resident, at_once, timed};
+pub use scene::{Resident, at_once, processors, send, timed};
 
 use std::time::{Duration, Instant};
 

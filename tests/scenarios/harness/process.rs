@@ -52,3 +52,19 @@ impl Drop for Companion {
         let _ = (self.0.kill(), self.0.wait());
     }
 }
+
+/// Kilobytes of a proxy's memory that belong to it alone, and of its heap.
+pub fn memory_of(pid: i32) -> (u64, u64) {
+    let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let (mut dirty, mut heap, mut in_heap) = (0, 0, false);
+    for line in smaps.lines() {
+        let mut words = line.split_whitespace();
+        match (words.next().unwrap_or_default(), words.next()) {
+            ("Private_Dirty:", Some(kilobytes)) => dirty += kilobytes.parse::<u64>().unwrap(),
+            ("Size:", Some(kilobytes)) if in_heap => heap += kilobytes.parse::<u64>().unwrap(),
+            (first, _) if first.contains('-') && !first.ends_with(':') => in_heap = line.ends_with("[heap]"),
+            _ => {}
+        }
+    }
+    (dirty, heap)
+}

@@ -1,0 +1,52 @@
+//! ROOT/ID/coredump: the memory of the container's processor as it was after its last crash.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::{Errno, Result};
+
+use crate::remoteproc::{Copied, Dump};
+
+/// Its name in the container's directory.
+pub const COREDUMP: &str = "coredump";
+const PART: &str = "coredump.part";
+
+/// The largest dump that is kept, in bytes: the carve-outs of DSPs have some 30 MiB, and the state directory lies in
+/// memory (a tmpfs), where for a moment there are two, since the earlier one goes only when the later one is whole.
+const LIMIT: u64 = 64 << 20;
+
+/// Keeps a dump, in place of an earlier one, and frees the kernel's, whatever comes of it. Allocates nothing.
+///
+/// # Errors
+/// What the kernel or the file system says; an earlier dump is still there then.
+pub fn keep(dump: Dump, container: impl AsFd) -> Result<Copied> {
+    let kept = create(&container)
+        .and_then(|part| match limit(&part) {
+            0 => Err(Errno::NOSPC),
+            limit => dump.copy(&part, limit),
+        })
+        .and_then(|copied| rustix::fs::renameat(&container, PART, &container, COREDUMP).map(|()| copied));
+    dump.free();
+    if kept.is_err() {
+        let _ = rustix::fs::unlinkat(&container, PART, AtFlags::empty());
+    }
+    kept
+}
+
+fn create(container: impl AsFd) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // It may hold what the firmware kept secret.
+    rustix::fs::openat(container, PART, flags, Mode::RUSR | Mode::WUSR)
+}
+
+/// As much as is kept of one: others need what is free of the file system, too.
+fn limit(file: &OwnedFd) -> u64 {
+    match rustix::fs::fstatvfs(file) {
+        // A tmpfs without a limit has no blocks.
+        Ok(stat) if stat.f_blocks > 0 => LIMIT.min(stat.f_bavail.saturating_mul(stat.f_frsize) / 2),
+        _ => LIMIT,
+    }
+}
+
+/// The files that are removed with the container.
+pub(super) const FILES: [&str; 2] = [COREDUMP, PART];
