@@ -32,4 +32,5 @@ mod foreground;
 mod listing;
 mod logs;
 mod network;
+mod processors;
 mod terminal;

@@ -14,7 +14,7 @@ pub use process::{A_WHILE, Companion, exit_code, is_alive, memory_of, wait_for_e
 pub use real::{
     Ability, alias, blink, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board, traced,
 };
-pub use scene::{Resident, at_once, processors, send, timed};
+pub use scene::{Holder, Resident, at_once, processors, send, timed};
 
 use std::time::{Duration, Instant};
 
