@@ -4,6 +4,7 @@ mod check;
 mod columns;
 mod create;
 mod delete;
+mod doctor;
 mod features;
 mod kill;
 mod list;
@@ -25,6 +26,7 @@ use argh::FromArgs;
 pub use check::Check;
 pub use create::Create;
 pub use delete::Delete;
+pub use doctor::Doctor;
 pub use features::{FEATURES, Features};
 pub use kill::Kill;
 pub use list::List;
@@ -72,6 +74,7 @@ pub enum Verb {
     Run(Run),
     List(List),
     Processors(Processors),
+    Doctor(Doctor),
     Ps(Ps),
     Features(Features),
     Spec(Spec),
@@ -80,14 +83,14 @@ pub enum Verb {
 
 impl Verb {
     /// Carries it out. `place` and `store` are asked for where they are needed: `features` and `spec` work anywhere;
-    /// `check` and `processors` without a state directory.
+    /// `check`, `processors` and `doctor` without a state directory.
     ///
     /// # Errors
     /// What the verb says, with the container it was about.
     pub fn run(
         &self,
         place: impl Fn() -> Result<Place>,
-        store: impl FnOnce() -> Result<Store>,
+        store: impl Fn() -> Result<Store>,
     ) -> Result<ExitCode> {
         let context = || {
             let Place { host, board } = place()?;
@@ -106,6 +109,7 @@ impl Verb {
             Self::Spec(args) => spec::run(args),
             Self::Check(args) => return check::run(&place()?, args),
             Self::Processors(args) => processors::run(&place()?, args),
+            Self::Doctor(args) => return doctor::run(&place()?, &store(), args),
             Self::List(args) => list::run(&context()?, args),
             Self::Run(args) => return run::run(&context()?, args).map_err(of(&args.id)),
             Self::Create(args) => create::run(&context()?, args).map_err(of(&args.id)),

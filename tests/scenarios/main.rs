@@ -28,6 +28,7 @@ mod races;
 mod storage;
 
 mod command_line;
+mod doctor;
 mod foreground;
 mod listing;
 mod logs;

@@ -6,6 +6,7 @@ mod machine;
 mod process;
 mod real;
 mod scene;
+mod tmpfs;
 
 pub use bundle::Bundle;
 pub use command::{Outcome, binary, copy_binary};
@@ -15,6 +16,7 @@ pub use real::{
     Ability, alias, blink, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board, traced,
 };
 pub use scene::{Holder, Resident, at_once, processors, send, timed};
+pub use tmpfs::Tmpfs;
 
 use std::time::{Duration, Instant};
 
