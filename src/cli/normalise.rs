@@ -27,7 +27,7 @@ const VERB_VALUES: [&str; 9] = [
 ];
 
 /// Short forms that people know from runc.
-const SHORT: [(&str, &str, &str); 10] = [
+const SHORT: [(&str, &str, &str); 11] = [
     ("create", "-b", "--bundle"),
     ("run", "-b", "--bundle"),
     ("spec", "-b", "--bundle"),
@@ -38,6 +38,7 @@ const SHORT: [(&str, &str, &str); 10] = [
     ("list", "-q", "--quiet"),
     ("list", "-f", "--format"),
     ("ps", "-f", "--format"),
+    ("processors", "-f", "--format"),
 ];
 
 /// A command line, taken apart.

@@ -4,11 +4,13 @@ mod check;
 mod columns;
 mod create;
 mod delete;
+mod doctor;
 mod features;
 mod kill;
 mod list;
 mod occupant;
 mod order;
+mod processors;
 mod ps;
 mod refusal;
 mod run;
@@ -16,6 +18,7 @@ mod spec;
 mod start;
 mod state;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use argh::FromArgs;
@@ -23,9 +26,11 @@ use argh::FromArgs;
 pub use check::Check;
 pub use create::Create;
 pub use delete::Delete;
+pub use doctor::Doctor;
 pub use features::{FEATURES, Features};
 pub use kill::Kill;
 pub use list::List;
+pub use processors::Processors;
 pub use ps::Ps;
 pub use run::Run;
 pub use spec::Spec;
@@ -68,6 +73,8 @@ pub enum Verb {
     Delete(Delete),
     Run(Run),
     List(List),
+    Processors(Processors),
+    Doctor(Doctor),
     Ps(Ps),
     Features(Features),
     Spec(Spec),
@@ -75,15 +82,15 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Carries it out. `place` and `store` are asked for where they are needed: `features` and `spec` work anywhere, and
-    /// `check` without a state directory.
+    /// Carries it out. `place` and `store` are asked for where they are needed: `features` and `spec` work anywhere;
+    /// `check`, `processors` and `doctor` without a state directory.
     ///
     /// # Errors
     /// What the verb says, with the container it was about.
     pub fn run(
         &self,
         place: impl Fn() -> Result<Place>,
-        store: impl FnOnce() -> Result<Store>,
+        store: impl Fn() -> Result<Store>,
     ) -> Result<ExitCode> {
         let context = || {
             let Place { host, board } = place()?;
@@ -101,6 +108,8 @@ impl Verb {
             Self::Features(args) => features::run(args),
             Self::Spec(args) => spec::run(args),
             Self::Check(args) => return check::run(&place()?, args),
+            Self::Processors(args) => processors::run(&place()?, args),
+            Self::Doctor(args) => return doctor::run(&place()?, &store(), args),
             Self::List(args) => list::run(&context()?, args),
             Self::Run(args) => return run::run(&context()?, args).map_err(of(&args.id)),
             Self::Create(args) => create::run(&context()?, args).map_err(of(&args.id)),
@@ -118,4 +127,25 @@ impl Verb {
 pub fn print(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// A path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
+    match path.chars().all(plain) {
+        true => path.into_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_a_path_for_nothing_else() {
+        assert_eq!(quoted(Path::new("/run/remoteproc-runtime")), "/run/remoteproc-runtime");
+        assert_eq!(quoted(Path::new("/a b$(c)'d")), r"'/a b$(c)'\''d'");
+    }
 }

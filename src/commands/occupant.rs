@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Context;
+use super::{Context, quoted};
 use crate::container::{Container, ContainerId, Record, Store};
 use crate::error::Error;
 use crate::proxy::{self, Owner, owner_of};
@@ -82,7 +82,7 @@ pub fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
 pub fn command(root: Option<&Path>, words: &str) -> String {
     let default = Store::new(None).ok();
     match root.filter(|root| default.as_ref().is_none_or(|default| default.root() != *root)) {
-        Some(root) => format!("remoteproc-runtime --root {} {words}", root.display()),
+        Some(root) => format!("remoteproc-runtime --root {} {words}", quoted(root)),
         None => format!("remoteproc-runtime {words}"),
     }
 }

@@ -16,5 +16,5 @@ pub use fit::{Examination, Finding, Level, examine};
 pub use image::FirmwareImage;
 pub use resource_table::{Entry, ResourceTable};
 pub use span::{Address, Span};
-pub use store::{FirmwareDirectory, StoredFirmware, sweep};
+pub use store::{Boot, FirmwareDirectory, PART, StoredFirmware, sweep, unneeded};
 pub use windows::{span as window_span, used};

@@ -24,7 +24,7 @@ const MARK: usize = 8;
 const TAIL: usize = 1 + 16 + 1 + 2 * MARK;
 
 /// Ends the name of a file that is still being copied.
-const PART: &str = ".part";
+pub const PART: &str = ".part";
 
 /// Where the kernel looks for firmware first.
 #[derive(Debug)]
@@ -146,37 +146,50 @@ impl StoredFirmware {
     }
 }
 
-/// Removes what another boot left in the firmware directory: files of exactly our pattern that no processor which is
-/// not offline names. State lies on a tmpfs and is gone after a reboot, the firmware directory mostly is not.
+/// Which boot of the machine stored a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Boot {
+    /// This one.
+    This,
+    /// Another one.
+    Another,
+}
+
+/// Removes what another boot left in the firmware directory. State lies on a tmpfs and is gone after a reboot, the
+/// firmware directory mostly is not.
 ///
 /// Best effort: a create must not fail for the litter of an earlier one. Returns the names removed.
 pub fn sweep(host: &Host, directory: &FirmwareDirectory) -> Vec<String> {
-    let (Ok(this_boot), Ok(processors)) = (boot_mark(host), Processor::list(host)) else { return Vec::new() };
-    let stale: Vec<String> = std::fs::read_dir(&directory.path)
+    let stale = unneeded(host, directory, Boot::Another).unwrap_or_default();
+    stale.into_iter().filter(|name| files::remove_path_if_there(&directory.path.join(name)).is_ok()).collect()
+}
+
+/// The files of exactly our pattern that `boot` stored and that no processor which is not offline names. `None` where
+/// that cannot be told.
+pub fn unneeded(host: &Host, directory: &FirmwareDirectory, boot: Boot) -> Option<Vec<String>> {
+    let this_boot = boot_mark(host).ok()?;
+    let of = |mark: &str| if mark == this_boot { Boot::This } else { Boot::Another };
+    let mut names: Vec<String> = std::fs::read_dir(&directory.path)
         .into_iter()
         .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|entry| entry.ok().filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir())))
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| {
-            boot_mark_of(name.strip_suffix(PART).unwrap_or(name)).is_some_and(|mark| mark != this_boot)
+            boot_mark_of(name.strip_suffix(PART).unwrap_or(name)).is_some_and(|mark| of(mark) == boot)
         })
         .collect();
-    if stale.is_empty() {
-        return stale;
+    if names.is_empty() {
+        return Some(names);
     }
-    // A processor that cannot be read may be running anything: then nothing is known to be stale.
-    let mut in_use = Vec::new();
-    for processor in processors {
+    for processor in Processor::list(host).ok()? {
         match (ProcessorState::read(&processor.path), firmware_name(&processor.path)) {
             (Ok(ProcessorState::Offline), _) => {}
-            (Ok(_), Ok(name)) => in_use.push(name),
-            _ => return Vec::new(),
+            (Ok(_), Ok(in_use)) => names.retain(|name| *name != in_use),
+            // A processor that cannot be read may be running anything: then nothing is known to be unneeded.
+            _ => return None,
         }
     }
-    stale
-        .into_iter()
-        .filter(|name| !in_use.contains(name))
-        .filter(|name| files::remove_path_if_there(&directory.path.join(name)).is_ok())
-        .collect()
+    Some(names)
 }
 
 /// The mark of this boot: clocks of boards cannot be trusted to tell one boot from another.
@@ -298,6 +311,7 @@ mod tests {
                 std::fs::write(processor.join(attribute), format!("{value}\n")).unwrap();
             }
         }
+        assert_eq!(unneeded(&host, &directory, Boot::This), Some(vec![ours.clone()]));
         let mut swept = sweep(&host, &directory);
         swept.sort();
         assert_eq!(swept, [name(1), format!("{}.part", name(2)), name(4)]);

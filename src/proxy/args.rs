@@ -189,7 +189,8 @@ pub fn proxy_with(firmware: &str) -> Option<i32> {
     proxies().find(|(_, proxy)| proxy.firmware == firmware).map(|(pid, _)| pid)
 }
 
-fn proxies() -> impl Iterator<Item = (i32, ProxyArgs)> {
+/// All living proxies that the caller can see, by pid.
+pub fn proxies() -> impl Iterator<Item = (i32, ProxyArgs)> {
     let pids = std::fs::read_dir("/proc").into_iter().flatten();
     pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(|pid| Some((pid, proxy_args(pid)?)))

@@ -14,7 +14,9 @@ mod spawn;
 mod watch;
 
 pub use answer::{Answer, Answers, Heard, Setup};
-pub use args::{Internal, Owner, ProxyArgs, ReleaseArgs, network_arg, owner_of, proxies_of, proxy_with};
+pub use args::{
+    Internal, Owner, ProxyArgs, ReleaseArgs, network_arg, owner_of, proxies, proxies_of, proxy_with,
+};
 pub use release::{release, release_helper};
 pub use resident::resident;
 pub use spawn::{Proxy, spawn};

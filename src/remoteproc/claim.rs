@@ -61,6 +61,12 @@ impl Claim {
     }
 }
 
+/// Who holds the lock on a processor, without trying it: a start at the same moment must not find it taken. `None` where
+/// nobody does, or whoever does lives in another pid namespace.
+pub fn holder_of(processor: &Processor) -> Option<i32> {
+    holder(&files::open_directory(&processor.path).ok()?)
+}
+
 /// Who holds the flock on an open file, by /proc/locks (proc_locks(5)).
 fn holder(file: &OwnedFd) -> Option<i32> {
     let stat = rustix::fs::fstat(file).ok()?;
@@ -102,8 +108,10 @@ mod tests {
         let claim = Claim::take(&processor).unwrap();
         assert_eq!(claim.passed_over, None);
         let me = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(holder_of(&processor), Some(me));
         assert_eq!(Claim::take(&processor).unwrap_err(), Held::By(me));
         drop(claim);
+        assert_eq!(holder_of(&processor), None);
         assert!(Claim::take(&processor).is_ok());
     }
 

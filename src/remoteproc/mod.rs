@@ -10,7 +10,7 @@ mod settings;
 mod shutdown;
 
 pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name};
-pub use claim::{Claim, Held};
+pub use claim::{Claim, Held, holder_of};
 pub use control::{BootFailure, Refusal, Step, boot, bring_back, make_ready, stop};
 pub use dump::{Copied, Dump, Dumps};
 pub use kmsg::{KernelLog, RECORD, Record, is_about, message};

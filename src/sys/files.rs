@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Access, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result};
 
 use super::clock::Deadline;
@@ -19,6 +19,16 @@ const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Opens a directory for use as a base of other calls.
 pub fn open_directory(path: &Path) -> Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Whether the caller may make files in a directory, by his effective ids; nothing is made.
+///
+/// # Errors
+/// `EROFS` and `EACCES` as the making would give them, `ENOENT`, `ENOTDIR`.
+pub fn may_write_in(path: &Path) -> Result<()> {
+    let directory =
+        rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::fs::accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
 }
 
 /// The path without links and dots, as the kernel names what it leads to (proc_pid_fd(5)).

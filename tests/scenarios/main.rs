@@ -28,8 +28,10 @@ mod races;
 mod storage;
 
 mod command_line;
+mod doctor;
 mod foreground;
 mod listing;
 mod logs;
 mod network;
+mod processors;
 mod terminal;

@@ -1,10 +1,9 @@
 //! One owner a processor: who is refused, what the refusal names, and what is freed by whom.
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use crate::harness::{Machine, Outcome, early_states, eventually, skipped_without_root, wait_for_end};
+use crate::harness::{Holder, Machine, Outcome, early_states, skipped_without_root, wait_for_end};
 
 /// Does what a hint says to do by hand: the words `echo WORD > PATH` in it, in order.
 fn follow(hint: &str) {
@@ -17,38 +16,6 @@ fn follow(hint: &str) {
         done += 1;
     }
     assert!(done > 0, "nothing to do in: {hint}");
-}
-
-/// A process that holds the lock on remoteproc0, as `user`.
-struct Holder(Child);
-
-impl Holder {
-    fn of(machine: &Machine, user: u32) -> Self {
-        let processor = machine.path("sys/class/remoteproc/remoteproc0");
-        let mut command = Command::new("flock");
-        command.arg("--no-fork").arg(processor).args(["sleep", "1000"]).stdin(Stdio::null());
-        if user != 0 {
-            command.uid(user).gid(user);
-        }
-        let child = command.spawn().unwrap();
-        let comm = format!("/proc/{}/comm", child.id());
-        // It becomes `sleep` once it has the lock.
-        eventually("the lock is held", || {
-            std::fs::read_to_string(&comm).is_ok_and(|name| name.trim_end() == "sleep")
-        });
-        Self(child)
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

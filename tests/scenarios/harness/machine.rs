@@ -7,7 +7,7 @@ use serde_json::Value;
 use simulated_board::{Board, BoardSpec};
 
 use super::bundle::Bundle;
-use super::command::{Outcome, binary};
+use super::command::{Outcome, binary, copy_binary};
 use super::real::{self, Ability, Real};
 use super::scene::processors;
 use super::{eventually, process};
@@ -147,6 +147,20 @@ impl Machine {
     /// Runs the binary.
     pub fn run(&self, args: &[&str]) -> Outcome {
         Outcome::of(self.command(args), self.scratch())
+    }
+
+    /// Runs the binary as a user without rights and without a state directory. Takes root.
+    pub fn run_as_nobody(&self, args: &[&str]) -> Outcome {
+        let binary = self.scratch().join("binary");
+        if !binary.exists() {
+            copy_binary(&binary);
+        }
+        std::fs::set_permissions(self.scratch(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(binary);
+        command.arg("--host-root").arg(&self.host_root).args(args).env_remove("XDG_RUNTIME_DIR");
+        Outcome::of(command, self.scratch())
     }
 
     /// A bundle called `name` for `processor` with the firmware [`BLINK`], or one that the real processor takes.

@@ -6,6 +6,7 @@ mod machine;
 mod process;
 mod real;
 mod scene;
+mod tmpfs;
 
 pub use bundle::Bundle;
 pub use command::{Outcome, binary, copy_binary};
@@ -14,7 +15,8 @@ pub use process::{A_WHILE, Companion, exit_code, is_alive, memory_of, wait_for_e
 pub use real::{
     Ability, alias, blink, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board, traced,
 };
-pub use scene::{Resident, at_once, processors, send, timed};
+pub use scene::{Holder, Resident, at_once, processors, send, timed};
+pub use tmpfs::Tmpfs;
 
 use std::time::{Duration, Instant};
 

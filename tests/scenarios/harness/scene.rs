@@ -2,8 +2,9 @@
 //! things that happen at the same time.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -256,4 +257,37 @@ pub fn at_once(work: Vec<Box<dyn FnOnce() + Send + '_>>) {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
+}
+
+/// A process that holds the lock on remoteproc0, as `user`.
+#[derive(Debug)]
+pub struct Holder(Child);
+
+impl Holder {
+    pub fn of(machine: &Machine, user: u32) -> Self {
+        let processor = machine.path("sys/class/remoteproc/remoteproc0");
+        let mut command = Command::new("flock");
+        command.arg("--no-fork").arg(processor).args(["sleep", "1000"]).stdin(Stdio::null());
+        if user != 0 {
+            command.uid(user).gid(user);
+        }
+        let child = command.spawn().unwrap();
+        let comm = format!("/proc/{}/comm", child.id());
+        // It becomes `sleep` once it has the lock.
+        eventually("the lock is held", || {
+            std::fs::read_to_string(&comm).is_ok_and(|name| name.trim_end() == "sleep")
+        });
+        Self(child)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
