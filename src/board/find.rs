@@ -7,7 +7,7 @@ use super::profile::BoardProfile;
 use super::read::read;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::sys::files;
+use crate::sys::{files, sorted};
 
 /// The shipped profiles, as build.rs packs them: a name and a text after the other, each ended by a zero.
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/boards.lz4"));
@@ -111,12 +111,8 @@ fn built_in() -> Vec<Candidate> {
 
 /// The profiles in a folder whose names are wanted, by name; a folder that is missing has none.
 fn files_of(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Candidate>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(|e| Error::io("list", folder, e))?,
-    };
     let mut candidates = Vec::new();
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+    for path in files::entries(folder).map_err(|e| Error::io("list", folder, e))?.map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".toml")) else {
             continue;
         };
@@ -126,9 +122,9 @@ fn files_of(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Candidat
         let bytes = files::read_at_most(&path, LIMIT).map_err(|e| Error::io("read", &path, e))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::invalid(format!("board profile {}: is not UTF-8", path.display())))?;
-        candidates.push(Candidate { name: name.to_owned(), text, origin: Origin::File(path) });
+        let candidate = Candidate { name: name.to_owned(), text, origin: Origin::File(path.clone()) };
+        sorted::insert(&mut candidates, candidate, |known| known.name.as_str() < name);
     }
-    candidates.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(candidates)
 }
 

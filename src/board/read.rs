@@ -98,14 +98,15 @@ impl Fields {
         key: &str,
         read: impl Fn(Value) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
-        let Some(index) = self.left.iter().position(|entry| entry.key == key) else { return Ok(None) };
-        let entry = self.left.swap_remove(index);
-        // What a table inside says begins with its own line.
-        let located = |problem: String| match problem.starts_with("line ") {
-            true => problem,
-            false => format!("line {}: {key}: {problem}", entry.line),
-        };
-        read(entry.value).map(Some).map_err(located)
+        let Some(entry) = self.take(key) else { return Ok(None) };
+        read(entry.value).map(Some).map_err(|problem| located(entry.line, key, problem))
+    }
+
+    // Apart, since the above is there once for each type.
+    #[inline(never)]
+    fn take(&mut self, key: &str) -> Option<Entry> {
+        let index = self.left.iter().position(|entry| entry.key == key)?;
+        Some(self.left.swap_remove(index))
     }
 
     fn required<T>(&mut self, key: &str, read: impl Fn(Value) -> Result<T, String>) -> Result<T, String> {
@@ -122,6 +123,12 @@ impl Fields {
             None => Ok(()),
         }
     }
+}
+
+#[inline(never)]
+fn located(line: usize, key: &str, problem: String) -> String {
+    // What a table inside says begins with its own line.
+    if problem.starts_with("line ") { problem } else { format!("line {line}: {key}: {problem}") }
 }
 
 fn expected<T>(what: &str, found: &Value) -> Result<T, String> {

@@ -23,7 +23,7 @@ use super::settings::SETTINGS;
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
 use crate::sys::clock::Deadline;
-use crate::sys::{files, process};
+use crate::sys::{files, process, sorted};
 
 const RECORD: &str = "record.json";
 const FIRMWARE: &str = "firmware";
@@ -181,17 +181,16 @@ impl Store {
     /// # Errors
     /// When the state directory cannot be read; one that is missing is empty.
     pub fn ids(&self) -> Result<Vec<ContainerId>> {
-        let entries = match std::fs::read_dir(&self.root) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|e| Error::io("list", &self.root, e))?,
-        };
-        let mut ids: Vec<ContainerId> = entries
-            .filter_map(|entry| {
-                let entry = entry.ok().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
-                ContainerId::new(entry.file_name().to_str()?).ok()
-            })
-            .collect();
-        ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        let mut ids = Vec::new();
+        for entry in files::entries(&self.root).map_err(|e| Error::io("list", &self.root, e))? {
+            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let name = entry.file_name();
+            let id = name.to_str().filter(|_| is_directory).map(ContainerId::new);
+            if let Some(Ok(id)) = id {
+                let before = |known: &ContainerId| known.as_str() < name.to_str().unwrap_or_default();
+                sorted::insert(&mut ids, id, before);
+            }
+        }
         Ok(ids)
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::sys::files;
+use crate::sys::{files, sorted};
 
 /// What stays the same of a processor when its number changes: its driver was unbound and bound, or another came first.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -34,16 +34,16 @@ impl Processor {
     /// When the class directory cannot be read.
     pub fn list(host: &Host) -> Result<Vec<Self>> {
         let class = host.remoteproc_class();
-        let entries = match std::fs::read_dir(&class) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|e| Error::io("list", &class, e))?,
-        };
-        let mut found: Vec<Self> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
+        let mut found = Vec::new();
+        for path in
+            files::entries(&class).map_err(|e| Error::io("list", &class, e))?.map(|entry| entry.path())
+        {
             // One that disappears meanwhile is not there.
-            .filter_map(|path| Some(Self { identity: identity(&path)?, path }))
-            .collect();
-        found.sort_by_key(Self::number);
+            let Some(identity) = identity(&path) else { continue };
+            let processor = Self { identity, path };
+            let number = processor.number();
+            sorted::insert(&mut found, processor, |known: &Self| known.number() <= number);
+        }
         Ok(found)
     }
 

@@ -117,6 +117,15 @@ pub fn remove_if_there(directory: impl AsFd, name: impl rustix::path::Arg) -> Re
     }
 }
 
+/// What is in a directory; nothing where it is missing.
+pub fn entries(path: &Path) -> std::io::Result<impl Iterator<Item = std::fs::DirEntry> + use<>> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        other => Some(other?),
+    };
+    Ok(entries.into_iter().flatten().filter_map(std::io::Result::ok))
+}
+
 /// Removes a path as [`remove_if_there`] does.
 pub fn remove_path_if_there(path: &Path) -> Result<()> {
     remove_if_there(CWD, path)

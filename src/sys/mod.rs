@@ -5,4 +5,5 @@ pub mod errno;
 pub mod files;
 pub mod process;
 pub mod signals;
+pub mod sorted;
 pub mod terminal;

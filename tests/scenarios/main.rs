@@ -20,6 +20,7 @@ mod watch;
 mod boards;
 mod config;
 mod engines;
+mod families;
 mod firmware;
 mod fit;
 mod kernel;
