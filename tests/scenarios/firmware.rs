@@ -410,9 +410,9 @@ fn control_characters_in_the_name_are_refused_and_not_shown_raw() {
 
 #[test]
 fn the_stored_file_is_equal_and_readable_under_every_umask() {
-    let machine = Machine::stm32mp15();
+    let (machine, image) = (Machine::stm32mp15(), blink());
     for umask in ["077", "777", "000"] {
-        let bundle = machine.bundle_of("x", "m4", RPMSG);
+        let bundle = machine.bundle_of("x", "m4", &image);
         std::fs::set_permissions(
             bundle.rootfs("fw.elf"),
             std::os::unix::fs::PermissionsExt::from_mode(0o600),
@@ -427,7 +427,7 @@ fn the_stored_file_is_equal_and_readable_under_every_umask() {
         assert_eq!(std::fs::metadata(&stored).unwrap().mode() & 0o7777, 0o644, "umask {umask}");
         let container = std::fs::metadata(machine.state_root().join("x")).unwrap();
         assert_eq!(container.mode() & 0o7777, 0o700, "umask {umask}");
-        assert!(std::fs::read(&stored).unwrap() == RPMSG);
+        assert!(std::fs::read(&stored).unwrap() == image);
         assert_eq!(machine.state("x")["annotations"]["remoteproc.firmware"], stored.to_str().unwrap());
         machine.run(&["delete", "--force", "x"]).ok();
     }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use simulated_board::{BoardSpec, FirmwareBuilder};
 
-use crate::harness::{BLINK, Machine, Tmpfs, copy_binary, eventually, skipped_without_root, wait_for_end};
+use crate::harness::{
+    BLINK, Machine, Tmpfs, blink, copy_binary, eventually, skipped_without_root, wait_for_end,
+};
 
 /// Create fails with `words`; apart from what was there before, nothing is left.
 #[track_caller]
@@ -49,7 +51,7 @@ fn a_firmware_directory_that_fills_up_in_the_middle_of_the_copy_is_left_without_
         return;
     }
     let machine = Machine::stm32mp15();
-    let mut firmware = BLINK.to_vec();
+    let mut firmware = blink();
     firmware.resize(1 << 20, 0);
     let bundle = machine.bundle_of("x", "m4", &firmware);
     for kib in [4, 64, 512, 1020] {
