@@ -116,6 +116,10 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
                 crash.clear();
             }
             Verdict::End(end) => {
+                // What led to it may be younger than the last reading of the log.
+                if let Some(log) = &log {
+                    listen(log, running, &mut watch, &mut crash);
+                }
                 running.collect(args, container);
                 say(name, format_args!("ended: {}{}", EndReason(end), Told(&crash)));
                 // What cannot be seen any longer may still run.

@@ -212,7 +212,8 @@ fn attributes_that_the_driver_keeps_read_only_are_called_so() {
     };
     set_mode(0, 0o444);
     found(&machine, "warning", "m4: ");
-    found(&machine, "ok", "other can be controlled");
+    let controlled = found(&machine, "ok", " can be controlled").text;
+    assert!(controlled.contains("other") && !controlled.contains("m4"), "{controlled}");
     set_mode(1, 0o444);
     let words =
         "remoteproc1/state is read-only: its driver keeps user space from controlling it (sysfs_read_only";

@@ -1,5 +1,6 @@
 //! The proxy's second phase: crashes, recoveries, stops from elsewhere, devices that vanish.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use simulated_board::{BoardSpec, ProcessorSpec};
@@ -273,6 +274,27 @@ fn a_log_that_is_flooded_hides_no_crash() {
     }
     machine.crash(0);
     ends_with_one_line(&resident, &["(crash detected in m4: type watchdog)"]);
+}
+
+#[test]
+fn a_crash_in_the_midst_of_other_messages_is_told() {
+    for round in 0..15 {
+        let machine = without_recovery("on");
+        let resident = machine.running_resident("x");
+        let crashed = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !crashed.load(Ordering::Relaxed) {
+                    machine.write("dev/kmsg", "usb 1-1: noise");
+                }
+            });
+            // The proxy is busy with them, at another point each time.
+            std::thread::sleep(Duration::from_millis(20 + round));
+            machine.crash(0);
+            crashed.store(true, Ordering::Relaxed);
+        });
+        ends_with_one_line(&resident, &["(crash detected in m4: type watchdog)"]);
+    }
 }
 
 #[test]

@@ -31,6 +31,18 @@ impl Bench {
 }
 
 #[test]
+fn every_family_that_a_profile_describes_has_a_board() {
+    let profiles = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards");
+    let files =
+        fs::read_dir(profiles).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut described: Vec<String> =
+        files.filter_map(|file| Some(file.strip_suffix(".toml")?.to_owned())).collect();
+    described.sort();
+    let families: Vec<&str> = BoardSpec::all().into_iter().map(|(family, _)| family).collect();
+    assert_eq!(described, families);
+}
+
+#[test]
 fn the_device_tree_is_at_both_of_its_places() {
     let bench = Bench::stm32mp15();
     let resolved = |path: &str| fs::canonicalize(bench.path(path).path()).unwrap();
