@@ -206,21 +206,22 @@ fn what_an_old_kernel_lacks_and_what_cannot_be_read_is_said() {
 #[test]
 fn attributes_that_the_driver_keeps_read_only_are_called_so() {
     let machine = Machine::with_two_processors();
-    let set_mode = |number: usize, mode: u32| {
-        let path = machine.path(&format!("sys/class/remoteproc/remoteproc{number}/state"));
+    let set_mode = |processor: &str, mode: u32| {
+        let path = machine.path(&format!("sys/class/remoteproc/{processor}/state"));
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
     };
-    set_mode(0, 0o444);
+    let all = names_in(&machine.path("sys/class/remoteproc"));
+    set_mode("remoteproc0", 0o444);
     found(&machine, "warning", "m4: ");
     let controlled = found(&machine, "ok", " can be controlled").text;
     assert!(controlled.contains("other") && !controlled.contains("m4"), "{controlled}");
-    set_mode(1, 0o444);
+    all.iter().for_each(|processor| set_mode(processor, 0o444));
     let words =
         "remoteproc1/state is read-only: its driver keeps user space from controlling it (sysfs_read_only";
     found(&machine, "error", words);
-    set_mode(0, 0o644);
+    set_mode("remoteproc0", 0o644);
     found(&machine, "warning", words);
-    set_mode(1, 0o644);
+    all.iter().for_each(|processor| set_mode(processor, 0o644));
     not_found(&machine, "read-only");
 }
 
