@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-changed=boards");
+    // The linker reads it, of which cargo does not know.
+    println!("cargo::rerun-if-changed=cross/no-unwinding.ld");
     let folder = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("boards");
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("boards/ can be read")

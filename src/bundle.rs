@@ -152,7 +152,8 @@ impl Bundle {
     fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
         let reader = Reader { path };
         let invalid = |problem: String| config_error(path, "", format!("not a valid config: {problem}"));
-        let whole: &RawValue = serde_json::from_slice(text).map_err(|e| invalid(e.to_string()))?;
+        let text = std::str::from_utf8(text).map_err(|e| invalid(e.to_string()))?;
+        let whole: &RawValue = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         if !whole.get().starts_with('{') {
             return Err(invalid("it must be one JSON object".to_owned()));
         }

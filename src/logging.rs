@@ -115,7 +115,9 @@ fn write_line(to: &mut dyn Write, json: bool, level: Level, message: &str) -> st
     };
     let time = clock::now_rfc3339();
     let line = if json {
-        serde_json::json!({ "level": level, "msg": message, "time": time }).to_string()
+        // A text alone is in one line, however a document would be laid out.
+        let message = serde_json::to_string_pretty(message).unwrap_or_default();
+        format!("{{\"level\":\"{level}\",\"msg\":{message},\"time\":\"{time}\"}}")
     } else {
         format!("time=\"{time}\" level={level} msg={message:?}")
     };

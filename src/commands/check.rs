@@ -1,6 +1,6 @@
 //! check: examines a firmware as create does, without touching anything; on a workstation too.
 
-mod json;
+mod document;
 mod subject;
 mod table;
 
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use argh::{FromArgValue, FromArgs};
 
-use super::{Place, print};
+use super::{Place, json, print};
 use crate::error::Result;
 use subject::Subject;
 
@@ -45,7 +45,7 @@ pub fn run(place: &Place, args: &Check) -> Result<ExitCode> {
     let subject = Subject::of(place, args)?;
     match args.format {
         CheckFormat::Table => print(&table::table(&subject)),
-        CheckFormat::Json => print(&format!("{:#}\n", json::object(&subject))),
+        CheckFormat::Json => print(&json::lines(&document::object(&subject))),
     }
     Ok(if subject.fits() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use argh::{FromArgValue, FromArgs};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::columns::{columns, header};
 use super::state::{self, Document, Sight};
-use super::{Context, print};
+use super::{Context, json, print};
 use crate::container::{ContainerId, Record, Seen};
 use crate::error::{Error, Result, one_line};
 use crate::host::Host;
@@ -50,10 +50,9 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
     let entries: Vec<Entry> = ids.into_iter().filter_map(|id| look(context, id, &mut sights)).collect();
     match args.format {
         ListFormat::Table => print(&table(context, &entries)),
-        ListFormat::Json => print(&format!(
-            "{}\n",
-            Value::Array(entries.iter().map(|entry| object(context, entry)).collect())
-        )),
+        ListFormat::Json => {
+            print(&json::lines(&entries.iter().map(|entry| object(context, entry)).collect()))
+        }
     }
     Ok(())
 }
@@ -133,17 +132,25 @@ fn owner(host: &Host, uid: u32) -> String {
 
 fn object(context: &Context, entry: &Entry) -> Value {
     match &entry.known {
-        Ok((state, record)) => json!({
-            "ociVersion": state.oci_version,
-            "id": entry.id.as_str(),
-            "pid": state.pid.unwrap_or(0),
-            "status": state.status.word(),
-            "bundle": record.bundle,
-            "rootfs": record.rootfs,
-            "created": record.created,
-            "annotations": state.annotations,
-            "owner": owner(&context.host, record.owner),
-        }),
-        Err(status) => json!({ "id": entry.id.as_str(), "pid": 0, "status": status }),
+        Ok((state, record)) => {
+            let annotations =
+                state.annotations.iter().map(|(name, value)| (name.as_str(), json::text(value)));
+            json::object(vec![
+                ("ociVersion", json::text(state.oci_version)),
+                ("id", json::text(entry.id.as_str())),
+                ("pid", state.pid.unwrap_or(0).into()),
+                ("status", json::text(state.status.word())),
+                ("bundle", json::path(&record.bundle)),
+                ("rootfs", json::path(&record.rootfs)),
+                ("created", json::text(&record.created)),
+                ("annotations", json::object(annotations.collect())),
+                ("owner", json::text(&owner(&context.host, record.owner))),
+            ])
+        }
+        Err(status) => json::object(vec![
+            ("id", json::text(entry.id.as_str())),
+            ("pid", 0.into()),
+            ("status", json::text(status)),
+        ]),
     }
 }

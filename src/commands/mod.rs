@@ -6,6 +6,7 @@ mod create;
 mod delete;
 mod doctor;
 mod features;
+mod json;
 mod kill;
 mod list;
 mod occupant;

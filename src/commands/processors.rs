@@ -1,10 +1,10 @@
 //! processors: what the kernel lists, by the names that people use, and who has it; for Kubernetes as feature labels.
 
 use argh::{FromArgValue, FromArgs};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::columns::{columns, header};
-use super::{Place, print};
+use super::{Place, json, print};
 use crate::board::{self, Board, ProcessorProfile};
 use crate::error::{Result, one_line};
 use crate::host::Host;
@@ -61,7 +61,7 @@ pub fn run(place: &Place, args: &Processors) -> Result<()> {
     let processors = look(&place.host, board.as_ref())?;
     print(&match args.format {
         ProcessorsFormat::Table => columns(&rows(&processors)),
-        ProcessorsFormat::Json => format!("{}\n", Value::Array(processors.iter().map(object).collect())),
+        ProcessorsFormat::Json => json::lines(&processors.iter().map(object).collect()),
         ProcessorsFormat::Nfd => labels(board.as_ref(), &processors),
     });
     Ok(())
@@ -109,18 +109,26 @@ fn rows(processors: &[Seen<'_>]) -> Vec<Vec<String>> {
 }
 
 fn object(seen: &Seen<'_>) -> Value {
-    json!({
-        "aliases": seen.profile.map_or(&[][..], |profile| &profile.aliases),
-        "name": seen.processor.identity.name,
-        "path": seen.processor.path,
-        "device": seen.processor.identity.device,
-        "state": seen.state(),
-        "firmware": seen.firmware,
-        "owner": seen.owner.as_ref().map(|(pid, owner)| match owner {
-            Owner::Container { id, root } => json!({ "container": id, "root": root, "pid": pid }),
-            Owner::Other(name) => json!({ "process": name, "pid": pid }),
-        }),
-    })
+    let identity = &seen.processor.identity;
+    let owner = seen.owner.as_ref().map(|(pid, owner)| {
+        let mut pairs = match owner {
+            Owner::Container { id, root } => {
+                vec![("container", json::text(id.as_str())), ("root", json::path(root))]
+            }
+            Owner::Other(name) => vec![("process", json::text(name))],
+        };
+        pairs.push(("pid", (*pid).into()));
+        json::object(pairs)
+    });
+    json::object(vec![
+        ("aliases", json::texts(seen.profile.map_or(&[][..], |profile| &profile.aliases))),
+        ("name", json::text(&identity.name)),
+        ("path", json::path(&seen.processor.path)),
+        ("device", json::path(&identity.device)),
+        ("state", seen.state().into()),
+        ("firmware", seen.firmware.as_deref().into()),
+        ("owner", owner.into()),
+    ])
 }
 
 /// The namespace of labels that Node Feature Discovery takes without being told to.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use argh::FromArgs;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use serde_json::json;
 
+use super::json;
 use crate::bundle::{OCI_VERSION, PROCESSOR_ANNOTATION};
 use crate::error::{Error, Result};
 
@@ -61,17 +61,19 @@ pub fn run(args: &Spec) -> Result<()> {
     }
     DirBuilder::new().recursive(true).create(&rootfs).map_err(|e| Error::io("make", &rootfs, e))?;
 
-    let config = json!({
-        "ociVersion": OCI_VERSION,
-        "root": { "path": "rootfs", "readonly": true },
-        "process": { "user": { "uid": 0, "gid": 0 }, "args": [name], "cwd": "/" },
-        "annotations": { PROCESSOR_ANNOTATION: args.processor },
-    });
+    let user = json::object(vec![("uid", 0.into()), ("gid", 0.into())]);
+    let arguments = vec![json::text(name)].into();
+    let config = json::object(vec![
+        ("ociVersion", json::text(OCI_VERSION)),
+        ("root", json::object(vec![("path", json::text("rootfs")), ("readonly", true.into())])),
+        ("process", json::object(vec![("user", user), ("args", arguments), ("cwd", json::text("/"))])),
+        ("annotations", json::object(vec![(PROCESSOR_ANNOTATION, json::text(&args.processor))])),
+    ]);
     if !in_place {
         write_new(&copy, &mut firmware)?;
     }
     // Last: a config is what makes a bundle.
-    write_new(&path, &mut format!("{config:#}\n").as_bytes())
+    write_new(&path, &mut json::lines(&config).as_bytes())
 }
 
 /// Writes a file that is not there yet, whole or not at all.

@@ -102,7 +102,8 @@ impl Record {
     /// # Errors
     /// When it is damaged, or of another format.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let record: Self = serde_json::from_slice(bytes).map_err(|e| format!("is damaged: {e}"))?;
+        let text = std::str::from_utf8(bytes).map_err(|e| format!("is damaged: {e}"))?;
+        let record: Self = serde_json::from_str(text).map_err(|e| format!("is damaged: {e}"))?;
         match record.version {
             VERSION => Ok(record),
             other => Err(format!("has format {other}, and this version reads format {VERSION}")),

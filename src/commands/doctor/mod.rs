@@ -19,7 +19,7 @@ use argh::FromArgs;
 use self::report::{Level, Report};
 use super::list::ListFormat;
 use super::processors::look;
-use super::{Place, occupant, print, quoted};
+use super::{Place, json, occupant, print, quoted};
 use crate::board;
 use crate::container::Store;
 use crate::error::Result;
@@ -47,7 +47,7 @@ pub fn run(place: &Place, store: &Result<Store>, args: &Doctor) -> Result<ExitCo
     examine(&mut report, place, store);
     print(&match args.format {
         ListFormat::Table => report.lines(),
-        ListFormat::Json => format!("{}\n", report.to_json()),
+        ListFormat::Json => json::lines(&report.to_json()),
     });
     Ok(if report.can_run() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Arguments;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::commands::json;
 use crate::error::one_line;
 
 /// How bad it is.
@@ -91,10 +92,14 @@ impl Report {
 
     /// The same for programs.
     pub fn to_json(&self) -> Value {
-        let mut findings = Vec::new();
-        for Finding { level, about, text, fix } in &self.0 {
-            findings.push(json!({ "level": level.word(), "about": about, "text": text, "fix": fix }));
-        }
-        json!({ "canRun": self.can_run(), "findings": findings })
+        let findings = self.0.iter().map(|Finding { level, about, text, fix }| {
+            json::object(vec![
+                ("level", json::text(level.word())),
+                ("about", json::text(about)),
+                ("text", json::text(text)),
+                ("fix", fix.as_deref().into()),
+            ])
+        });
+        json::object(vec![("canRun", self.can_run().into()), ("findings", findings.collect())])
     }
 }

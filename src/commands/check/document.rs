@@ -1,13 +1,14 @@
 //! For build systems: the same as one object, described in docs/check.md.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::subject::Subject;
+use crate::commands::json::{self, path, text, texts};
 
 pub fn object(subject: &Subject) -> Value {
     let (seen, elf) = (&subject.seen, subject.seen.elf.as_ref());
     let segments = elf.iter().flat_map(|elf| &elf.segments).enumerate().map(|(index, segment)| {
-        of(vec![
+        json::object(vec![
             ("number", segment.number.into()),
             ("holds", segment.holds().into()),
             ("address", segment.memory.address.into()),
@@ -18,7 +19,7 @@ pub fn object(subject: &Subject) -> Value {
         ])
     });
     let windows = subject.windows().map(|(window, used)| {
-        of(vec![
+        json::object(vec![
             ("name", text(&window.name)),
             ("address", window.address.into()),
             ("system", window.system.into()),
@@ -30,12 +31,12 @@ pub fn object(subject: &Subject) -> Value {
     let findings = seen
         .findings
         .iter()
-        .map(|found| of(vec![("level", found.level.word().into()), ("text", text(&found.text))]));
-    of(vec![
+        .map(|found| json::object(vec![("level", found.level.word().into()), ("text", text(&found.text))]));
+    json::object(vec![
         (
             "file",
-            of(vec![
-                ("path", text(&subject.image.path().to_string_lossy())),
+            json::object(vec![
+                ("path", path(subject.image.path())),
                 ("size", subject.image.size().into()),
                 ("class", elf.map(|elf| elf.class).into()),
                 ("machine", elf.map(|elf| elf.machine.to_string()).into()),
@@ -57,7 +58,7 @@ pub fn object(subject: &Subject) -> Value {
 
 fn board(subject: &Subject) -> Value {
     let Some(board) = &subject.board else { return Value::Null };
-    of(vec![
+    json::object(vec![
         ("name", text(&board.profile.name)),
         ("description", text(&board.profile.description)),
         ("origin", board.origin.to_string().into()),
@@ -66,19 +67,21 @@ fn board(subject: &Subject) -> Value {
 
 fn processor(subject: &Subject) -> Value {
     let Some(profile) = &subject.profile else { return Value::Null };
-    of(vec![("alias", text(profile.alias())), ("names", texts(&profile.names))])
+    json::object(vec![("alias", text(profile.alias())), ("names", texts(&profile.names))])
 }
 
 fn reserved(subject: &Subject) -> Value {
     let Some(regions) = &subject.reserved else { return Value::Null };
     let regions = regions.iter();
-    regions.map(|region| of(vec![("system", region.address.into()), ("size", region.size.into())])).collect()
+    regions
+        .map(|region| json::object(vec![("system", region.address.into()), ("size", region.size.into())]))
+        .collect()
 }
 
 fn resources(subject: &Subject) -> Value {
     let Some(table) = &subject.seen.table else { return Value::Null };
     let entries = table.entries.iter().map(|entry| {
-        of(vec![
+        json::object(vec![
             ("entry", entry.number.into()),
             ("kind", text(&entry.kind)),
             ("name", text(&entry.name)),
@@ -86,26 +89,9 @@ fn resources(subject: &Subject) -> Value {
             ("size", entry.size.into()),
         ])
     });
-    of(vec![
+    json::object(vec![
         ("address", table.memory.address.into()),
         ("size", table.memory.size.into()),
         ("entries", entries.collect()),
     ])
-}
-
-/// An object. Not by the macro json, which writes an insertion for each key.
-fn of(pairs: Vec<(&str, Value)>) -> Value {
-    let mut object = Map::new();
-    for (key, value) in pairs {
-        object.insert(key.to_owned(), value);
-    }
-    Value::Object(object)
-}
-
-fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
-}
-
-fn texts(texts: &[String]) -> Value {
-    texts.iter().map(|own| text(own)).collect()
 }
