@@ -10,6 +10,8 @@ pub const FIRMWARE_CHECK: &str = "remoteproc.firmware-check";
 pub const RECOVERY: &str = "remoteproc.recovery";
 /// What the kernel does with the processor's memory after a crash.
 pub const COREDUMP: &str = "remoteproc.coredump";
+/// Where the firmware's trace buffers go: `stdout` or `off`.
+pub const TRACE: &str = "remoteproc.trace";
 /// Seconds that a stop may take, 1 to 3600.
 pub const STOP_TIMEOUT: &str = "remoteproc.stop-timeout";
 
@@ -22,6 +24,8 @@ pub struct Annotations {
     pub recovery: Option<Recovery>,
     /// [`COREDUMP`]; the same.
     pub coredump: Option<Coredump>,
+    /// [`TRACE`]: whether they go to standard output; they do without it.
+    pub trace: bool,
     /// [`STOP_TIMEOUT`]; without it the board's profile decides, or the default.
     pub stop_timeout: Option<u32>,
 }
@@ -37,6 +41,7 @@ impl Annotations {
             firmware_check: check.unwrap_or(true),
             recovery: choice(bundle, RECOVERY, &Recovery::WORDS)?,
             coredump: choice(bundle, COREDUMP, &Coredump::WORDS)?,
+            trace: choice(bundle, TRACE, &[("stdout", true), ("off", false)])?.unwrap_or(true),
             stop_timeout: seconds(bundle, STOP_TIMEOUT)?,
         })
     }

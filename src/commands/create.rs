@@ -110,6 +110,7 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         firmware: name,
         network: proxy::network_arg(&bundle.network),
         terminal: bundle.terminal,
+        no_trace: !annotations.trace,
         recovery: annotations.recovery.or(known.recovery),
         coredump: annotations.coredump.or(known.coredump),
     };

@@ -9,6 +9,7 @@ mod features;
 mod json;
 mod kill;
 mod list;
+mod logs;
 mod occupant;
 mod order;
 mod processors;
@@ -31,6 +32,7 @@ pub use doctor::Doctor;
 pub use features::{FEATURES, Features};
 pub use kill::Kill;
 pub use list::List;
+pub use logs::Logs;
 pub use processors::Processors;
 pub use ps::Ps;
 pub use run::Run;
@@ -74,6 +76,7 @@ pub enum Verb {
     Delete(Delete),
     Run(Run),
     List(List),
+    Logs(Logs),
     Processors(Processors),
     Doctor(Doctor),
     Ps(Ps),
@@ -118,6 +121,7 @@ impl Verb {
             Self::State(args) => state::run(&context()?, args).map_err(of(&args.id)),
             Self::Kill(args) => kill::run(&context()?, args).map_err(of(&args.id)),
             Self::Delete(args) => delete::run(&context()?, args).map_err(of(&args.id)),
+            Self::Logs(args) => logs::run(&context()?, args).map_err(of(&args.id)),
             Self::Ps(args) => ps::run(&context()?, args).map_err(of(&args.id)),
         };
         done.map(|()| ExitCode::SUCCESS)

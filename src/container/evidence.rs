@@ -1,26 +1,32 @@
-//! ROOT/ID/coredump: the memory of the container's processor as it was after its last crash.
+//! What is left of a firmware that has ended: ROOT/ID/coredump, the memory of its processor as it was after its last crash,
+//! and ROOT/ID/trace, the last that it wrote to its trace buffers.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
-use crate::remoteproc::{Copied, Dump};
+use crate::remoteproc::{Copied, Dump, Traces};
 
 /// Its name in the container's directory.
 pub const COREDUMP: &str = "coredump";
 const PART: &str = "coredump.part";
+/// The name of the last trace in the container's directory.
+pub const TRACE: &str = "trace";
 
 /// The largest dump that is kept, in bytes: the carve-outs of DSPs have some 30 MiB, and the state directory lies in
 /// memory (a tmpfs), where for a moment there are two, since the earlier one goes only when the later one is whole.
 const LIMIT: u64 = 64 << 20;
+
+/// How much of a trace is kept, in bytes.
+const TRACE_LIMIT: usize = 64 << 10;
 
 /// Keeps a dump, in place of an earlier one, and frees the kernel's, whatever comes of it. Allocates nothing.
 ///
 /// # Errors
 /// What the kernel or the file system says; an earlier dump is still there then.
 pub fn keep(dump: Dump, container: impl AsFd) -> Result<Copied> {
-    let kept = create(&container)
+    let kept = create(&container, PART)
         .and_then(|part| match limit(&part) {
             0 => Err(Errno::NOSPC),
             limit => dump.copy(&part, limit),
@@ -33,10 +39,32 @@ pub fn keep(dump: Dump, container: impl AsFd) -> Result<Copied> {
     kept
 }
 
-fn create(container: impl AsFd) -> Result<OwnedFd> {
+fn create(container: impl AsFd, name: &str) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // It may hold what the firmware kept secret.
-    rustix::fs::openat(container, PART, flags, Mode::RUSR | Mode::WUSR)
+    rustix::fs::openat(container, name, flags, Mode::RUSR | Mode::WUSR)
+}
+
+/// Keeps the text of trace buffers; of long ones the end. Allocates nothing.
+///
+/// # Errors
+/// What the file system says; the file may be there in part then.
+pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
+    let mut excess = traces.size().saturating_sub(TRACE_LIMIT);
+    let file = create(container, TRACE)?;
+    let mut result = Ok(());
+    traces.give_all(&mut |text| {
+        let left_out = excess.min(text.len());
+        excess -= left_out;
+        let mut rest = text.get(left_out..).unwrap_or_default();
+        while !rest.is_empty() && result.is_ok() {
+            match rustix::io::write(&file, rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(errno) => result = Err(errno),
+            }
+        }
+    });
+    result
 }
 
 /// As much as is kept of one: others need what is free of the file system, too.
@@ -49,4 +77,4 @@ fn limit(file: &OwnedFd) -> u64 {
 }
 
 /// The files that are removed with the container.
-pub(super) const FILES: [&str; 2] = [COREDUMP, PART];
+pub(super) const FILES: [&str; 3] = [COREDUMP, PART, TRACE];

@@ -7,7 +7,7 @@ mod settings;
 mod status;
 mod store;
 
-pub use evidence::{COREDUMP, keep};
+pub use evidence::{COREDUMP, TRACE, keep, keep_trace};
 pub use id::ContainerId;
 pub use record::{ProxyProcess, Record, STOP_TIMEOUT};
 pub use settings::{forget_settings, note_settings, noted_settings, restore_settings};

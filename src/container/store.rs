@@ -4,6 +4,7 @@
 //! ROOT/ID/firmware          a link to the stored firmware, made before that is: it shows what a killed create stored
 //! ROOT/ID/settings          a link that says what was changed of the processor's settings
 //! ROOT/ID/coredump          the processor's memory after its last crash
+//! ROOT/ID/trace             the last that its firmware wrote to its trace buffers
 //! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers
 //!
 //! The lock on a container is a flock on its directory, the one on the state directory a flock on that: neither needs a

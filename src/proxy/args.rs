@@ -46,6 +46,9 @@ pub struct ProxyArgs {
     /// standard output is a pseudo-terminal
     #[argh(switch)]
     pub terminal: bool,
+    /// trace buffers are not passed on
+    #[argh(switch)]
+    pub no_trace: bool,
     /// setting of recovery while the firmware runs
     #[argh(option, from_str_fn(recovery))]
     pub recovery: Option<Recovery>,
@@ -134,6 +137,7 @@ impl ProxyArgs {
         push(&mut args, "--firmware", &self.firmware);
         push(&mut args, "--network", &self.network);
         args.extend(self.terminal.then(|| "--terminal".into()));
+        args.extend(self.no_trace.then(|| "--no-trace".into()));
         if let Some(recovery) = self.recovery {
             push(&mut args, "--recovery", recovery.word());
         }
@@ -246,6 +250,7 @@ mod tests {
             firmware: "--fw".into(),
             network: network_arg(&Network::Join("/n".into())),
             terminal: true,
+            no_trace: true,
             recovery: Some(Recovery::Disabled),
             coredump: Some(Coredump::Inline),
         };

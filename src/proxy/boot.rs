@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::args::ProxyArgs;
 use super::running::{Running, Unrestored};
 use super::say::say;
+use super::traces::Tracing;
 use crate::container::{Store, note_settings, noted_settings, restore_settings};
 use crate::host::Host;
 use crate::remoteproc::{
@@ -47,9 +48,13 @@ pub(super) fn boot(args: &ProxyArgs, container: &OwnedFd) -> Result<Running, Ans
         claim,
         note: Note::default(),
         dumps: None,
+        tracing: None,
     };
     match bring_up(args, container, &host, &processor, &mut running) {
-        Ok(()) => Ok(running),
+        Ok(()) => {
+            running.tracing = Tracing::of(&host, &processor, !args.no_trace);
+            Ok(running)
+        }
         Err(answer) => {
             running.let_go();
             running.restore(args, container);

@@ -11,6 +11,7 @@ mod running;
 mod say;
 mod setup;
 mod spawn;
+mod traces;
 mod watch;
 
 pub use answer::{Answer, Answers, Heard, Setup};

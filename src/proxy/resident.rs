@@ -90,13 +90,17 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
     let mut crash: String<160> = String::new();
     let name = args.name.as_str();
     loop {
-        let woken = wait(queue, log.as_ref(), watch.next_look());
+        let next_look = watch.next_look().min(next_trace(running));
+        let woken = wait(queue, log.as_ref(), next_look);
         while let Some(signal) = woken.by_signal.then(|| queue.next()).flatten() {
             if STOP_SIGNALS.contains(&signal) && stop(args, running, container) {
                 running.let_go();
                 running.restore(args, container);
                 return ASKED;
             }
+        }
+        if let Some(tracing) = &mut running.tracing {
+            tracing.follow(Instant::now());
         }
         // In doubt it is read whatever poll said: the state may be younger than that.
         let read_log = woken.by_log || watch.is_in_doubt();
@@ -121,6 +125,7 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
                     listen(log, running, &mut watch, &mut crash);
                 }
                 running.collect(args, container);
+                running.keep_last_words(container);
                 say(name, format_args!("ended: {}{}", EndReason(end), Told(&crash)));
                 // What cannot be seen any longer may still run.
                 if !matches!(end, End::Unreadable(_)) {
@@ -131,6 +136,12 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
             }
         }
     }
+}
+
+/// When to look into the trace buffers.
+fn next_trace(running: &Running) -> Duration {
+    let tracing = running.tracing.as_ref();
+    tracing.and_then(|tracing| tracing.next_look(Instant::now())).unwrap_or(Duration::MAX)
 }
 
 struct Woken {
@@ -182,6 +193,8 @@ fn listen(log: &KernelLog, running: &Running, watch: &mut Watch, crash: &mut Str
 /// Stops the processor as asked; whether it is offline now.
 fn stop(args: &ProxyArgs, running: &mut Running, container: &OwnedFd) -> bool {
     Phase::Stopping.announce();
+    // They go with the stop.
+    running.keep_last_words(container);
     match running.halt(args, container) {
         Ok(true) => {
             say(&args.name, format_args!("stopped"));

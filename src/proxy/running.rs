@@ -10,7 +10,8 @@ use super::answer::Answer;
 use super::args::ProxyArgs;
 use super::reason::{ErrnoName, Reason};
 use super::say::say;
-use crate::container::{COREDUMP, forget_settings, keep, restore_settings};
+use super::traces::Tracing;
+use crate::container::{COREDUMP, forget_settings, keep, keep_trace, restore_settings};
 use crate::remoteproc::{
     self, Attributes, Claim, Coredump, Dumps, KernelLog, Note, ProcessorState, Refusal, ShutdownOnRelease,
 };
@@ -34,6 +35,8 @@ pub(super) struct Running {
     pub(super) note: Note,
     /// Where its dumps appear, if our container asks for them.
     pub(super) dumps: Option<Dumps>,
+    /// Its trace buffers, if it has any.
+    pub(super) tracing: Option<Tracing>,
 }
 
 impl Running {
@@ -42,6 +45,13 @@ impl Running {
         if let Some(shutdown) = &self.shutdown {
             shutdown.disarm();
         }
+    }
+
+    /// Passes on and keeps what its trace buffers hold, while they are there.
+    pub(super) fn keep_last_words(&mut self, container: &OwnedFd) {
+        let Some(tracing) = &mut self.tracing else { return };
+        // What cannot be kept was passed on.
+        let _ = keep_trace(tracing.finish(), container);
     }
 
     /// Keeps a dump that has appeared; whether one had.

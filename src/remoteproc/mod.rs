@@ -8,6 +8,7 @@ mod kmsg;
 mod processor;
 mod settings;
 mod shutdown;
+mod trace;
 
 pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name};
 pub use claim::{Claim, Held, holder_of};
@@ -17,3 +18,4 @@ pub use kmsg::{KernelLog, RECORD, Record, is_about, message};
 pub use processor::{Identity, Processor};
 pub use settings::{Change, Note, Settings};
 pub use shutdown::ShutdownOnRelease;
+pub use trace::Traces;

@@ -20,7 +20,9 @@ pub fn open() -> Result<(OwnedFd, OwnedFd)> {
     rustix::pty::unlockpt(&master)?;
     let name = rustix::pty::ptsname(&master, Vec::new())?;
     let path = Path::new(OsStr::from_bytes(name.as_bytes()));
-    let slave = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    // Nobody may read the master for hours, and the proxy is not to wait for that.
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let slave = rustix::fs::open(path, flags, Mode::empty())?;
     Ok((master, slave))
 }
 

@@ -8,6 +8,7 @@ mod harness;
 
 mod failures;
 mod lifecycle;
+mod logs;
 mod network;
 mod options;
 mod restarts;

@@ -36,3 +36,4 @@ mod logs;
 mod network;
 mod processors;
 mod terminal;
+mod traces;

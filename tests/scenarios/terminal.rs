@@ -12,7 +12,8 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde_json::Value;
 
 use crate::harness::{
-    Bundle, Machine, Outcome, PATIENCE, binary, eventually, exit_code, in_scenarios_words, wait_for_end,
+    Bundle, Machine, Outcome, PATIENCE, binary, eventually, exit_code, in_scenarios_words, traced,
+    wait_for_end,
 };
 
 /// An engine's side of a console socket.
@@ -171,6 +172,19 @@ fn a_terminal_that_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
+fn the_terminal_shows_what_the_firmware_writes() {
+    let machine = Machine::stm32mp15();
+    let console = Console::listen(&machine);
+    let bundle = machine.bundle_of("x", "m4", &traced("hello from the other side\n"));
+    bundle.edit(|config| config["process"]["terminal"] = Value::Bool(true));
+    create_with_console(&machine, &bundle, &console.path).ok();
+    machine.run(&["start", "x"]).ok();
+    // As a terminal has it.
+    let text = read_until(&mut console.master().0, "hello from the other side\r\n");
+    assert!(text.contains("m4: booted"), "{text:?}");
+}
+
+#[test]
 fn run_hands_a_terminal_over_too() {
     let machine = Machine::stm32mp15();
     let console = Console::listen(&machine);
@@ -270,14 +284,14 @@ fn a_proxy_keeps_open_only_what_it_needs() {
             }
         }
         // Its signals and its container's directory; once it runs, its processor's directory and attributes as well,
-        // and the kernel's log.
+        // the kernel's log, and the firmware's trace buffer.
         let own = |path: &PathBuf| {
             path.starts_with(machine.host_root()) && phase == "running"
                 || *path == machine.state_root().join("x")
                 || *path == Path::new("anon_inode:[signalfd]")
         };
         assert!(others.iter().all(own), "{phase}: {others:?}");
-        assert!(others.len() <= 8, "{phase}: {others:?}");
+        assert!(others.len() <= 9, "{phase}: {others:?}");
     }
 }
 

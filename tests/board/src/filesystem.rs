@@ -21,7 +21,7 @@ use crate::content::is_slow;
 use crate::machine::{Machine, State};
 use crate::readers::ReadRequest;
 use crate::spec::KmsgMode;
-use crate::tree::{Content, File, Node};
+use crate::tree::{Attribute, Content, File, Node};
 
 /// Nothing is cached: what a file says changes without its reader doing anything.
 const TTL: Duration = Duration::ZERO;
@@ -87,18 +87,27 @@ impl BoardFilesystem {
             // A page at a time, as kernfs does (fs/kernfs/file.c).
             return self.machine.lock().read_dump(*number, offset, PAGE.min(size as usize));
         }
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = self.machine.lock().show(file)?;
+        if let File::Device(_, Attribute::Trace(_)) = file {
+            // The buffer itself each time, of any length (drivers/remoteproc/remoteproc_debugfs.c, rproc_trace_read).
+            return Ok(part(&fresh, offset, size, fresh.len()));
+        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let content = match open.content.get(&handle) {
             Some(content) if offset > 0 => content,
             _ => open.content.entry(handle).insert_entry(fresh).into_mut(),
         };
         let limit =
             if matches!(file, File::Device(..)) { content.len().min(PAGE - 1) } else { content.len() };
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(limit);
-        let end = start.saturating_add(size as usize).min(limit);
-        Ok(content.get(start..end).unwrap_or_default().to_vec())
+        Ok(part(content, offset, size, limit))
     }
+}
+
+/// What a read of `size` bytes at `offset` gives of the first `limit` bytes.
+fn part(content: &[u8], offset: u64, size: u32, limit: usize) -> Vec<u8> {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(limit);
+    let end = start.saturating_add(size as usize).min(limit);
+    content.get(start..end).unwrap_or_default().to_vec()
 }
 
 fn attributes(state: &State, ino: u64) -> Option<FileAttr> {

@@ -87,6 +87,8 @@ struct Loaded {
 struct Trace {
     buffer: TraceBuffer,
     text: Vec<u8>,
+    /// Where the firmware writes once the buffer is full.
+    over: usize,
 }
 
 /// One processor's state.
@@ -207,7 +209,7 @@ impl Processor {
             format!("Failed to process resources: {}", -libc::EINVAL)
         })?;
         let memory = self.load_segments(&image)?;
-        let text = |buffer| Trace { text: text_at(&memory, &buffer), buffer };
+        let text = |buffer| Trace { text: text_at(&memory, &buffer), buffer, over: 0 };
         let has_table = table.is_some();
         let traces = traces.into_iter().flatten().map(text).collect();
         self.loaded = Some(Loaded { has_table, identity: image.identity(), memory, traces });
@@ -480,15 +482,20 @@ impl Processor {
         Some(&self.loaded.as_ref()?.traces.get(index)?.text)
     }
 
-    /// Lets the firmware write to its first trace buffer; false if it has none.
+    /// Lets the firmware write to its first trace buffer, round and round; false if it has none.
     pub(crate) fn append_trace(&mut self, text: &[u8]) -> bool {
-        match self.loaded.as_mut().and_then(|loaded| loaded.traces.first_mut()) {
-            Some(trace) => {
-                trace.text.extend_from_slice(text);
-                true
+        let Some(trace) = self.loaded.as_mut().and_then(|loaded| loaded.traces.first_mut()) else {
+            return false;
+        };
+        for byte in text {
+            if (trace.text.len() as u64) < trace.buffer.len {
+                trace.text.push(*byte);
+            } else if let Some(old) = trace.text.get_mut(trace.over) {
+                *old = *byte;
+                trace.over = (trace.over + 1) % trace.text.len();
             }
-            None => false,
         }
+        true
     }
 
     // --- the kernel log ---

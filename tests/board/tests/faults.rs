@@ -151,6 +151,12 @@ fn the_trace_is_what_the_firmware_holds_and_what_is_appended() {
     assert!(bench.debug("resource_table").read().unwrap().contains("Device Address 0x10000000\n"));
     bench.control("trace").write("tick\n").unwrap();
     assert_eq!(bench.debug("trace0").read().unwrap(), "boot ok\ntick\n");
+    bench.control("trace").write(&"x".repeat(60)).unwrap();
+    assert_eq!(
+        bench.debug("trace0").read().unwrap(),
+        "x".repeat(9) + "ick\n" + &"x".repeat(51),
+        "round and round"
+    );
     let held = bench.debug("trace0").open();
     bench.m4("state").write("stop").unwrap();
     assert!(!bench.debug("trace0").exists());

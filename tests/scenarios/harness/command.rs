@@ -17,6 +17,8 @@ pub struct Outcome {
     pub stderr: String,
     /// Where stderr went, and where a proxy that was created goes on writing.
     pub log: PathBuf,
+    /// The same of stdout.
+    pub out: PathBuf,
 }
 
 /// The binary under test.
@@ -39,17 +41,17 @@ impl Outcome {
             let (_, path) = builder.keep().unwrap();
             path
         };
-        let (stdout, log) = (file(".out"), file(".err"));
+        let (out, log) = (file(".out"), file(".err"));
         let status = command
             .stdin(Stdio::null())
-            .stdout(File::create(&stdout).unwrap())
+            .stdout(File::create(&out).unwrap())
             .stderr(File::create(&log).unwrap())
             .status()
             .unwrap();
         let text = |path| {
             real::in_scenarios_words(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
         };
-        Self { code: status.code().unwrap_or(-1), stdout: text(&stdout), stderr: text(&log), log }
+        Self { code: status.code().unwrap_or(-1), stdout: text(&out), stderr: text(&log), log, out }
     }
 
     /// It succeeded; its standard output.

@@ -18,12 +18,26 @@ use super::{Bundle, Machine, Outcome, eventually, exit_code, real};
 pub struct Resident {
     pub pid: i32,
     log: PathBuf,
+    out: PathBuf,
 }
 
 impl Resident {
     /// What it has said on its standard error.
     pub fn said(&self) -> String {
         real::in_scenarios_words(std::fs::read_to_string(&self.log).unwrap())
+    }
+
+    /// What it has passed on of its firmware's traces.
+    pub fn passed_on(&self) -> String {
+        std::fs::read_to_string(&self.out).unwrap()
+    }
+
+    /// Waits until that is `text`.
+    #[track_caller]
+    pub fn await_trace(&self, text: &str) {
+        eventually(&format!("{text:?} is passed on, not {:?}", self.passed_on()), || {
+            self.passed_on() == text
+        });
     }
 
     /// Waits until it has said `words`.
@@ -87,9 +101,9 @@ impl Machine {
     #[track_caller]
     pub fn resident_of(&self, id: &str, bundle: &Bundle) -> Resident {
         let created = self.create(id, bundle);
-        let log = created.log.clone();
+        let (log, out) = (created.log.clone(), created.out.clone());
         created.ok();
-        Resident { pid: self.pid(id), log }
+        Resident { pid: self.pid(id), log, out }
     }
 
     /// Creates a container on m4.

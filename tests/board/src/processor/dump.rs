@@ -55,7 +55,7 @@ impl Processor {
         };
         if let Some(Loaded { memory, traces, .. }) = &self.loaded {
             memory.iter().for_each(|segment| put(segment.address, &segment.bytes));
-            for Trace { buffer, text } in traces {
+            for Trace { buffer, text, .. } in traces {
                 let len = usize::try_from(buffer.len).unwrap_or(usize::MAX);
                 put(buffer.address, text.get(..len).unwrap_or(text));
             }

@@ -269,6 +269,8 @@ fn the_trace_lives_as_long_as_the_firmware() {
     assert_eq!(start(&mut processor), Ok(()));
     assert!(processor.append_trace(b", world"));
     assert_eq!(processor.trace(0), Some(&b"hello, world"[..]));
+    assert!(processor.append_trace(b"! hello"));
+    assert_eq!(processor.trace(0), Some(&b"llolo, world! he"[..]));
     assert_eq!(stop(&mut processor), Ok(()));
     assert_eq!(processor.trace(0), None);
 }
