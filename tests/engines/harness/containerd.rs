@@ -235,6 +235,11 @@ impl Engine for Containerd {
         self.codes.lock().unwrap()[name]
     }
 
+    fn logs_terminals(&self) -> bool {
+        // Who is detached from a terminal does not get its output.
+        false
+    }
+
     fn logs(&self, name: &str) -> String {
         std::fs::read_to_string(self.log(name)).unwrap_or_default()
     }

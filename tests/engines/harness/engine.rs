@@ -121,6 +121,11 @@ pub trait Engine {
     /// What it has written.
     fn logs(&self, name: &str) -> String;
 
+    /// Whether it keeps what a container writes to its terminal, too.
+    fn logs_terminals(&self) -> bool {
+        true
+    }
+
     /// What watches over containers is killed, and comes back if it is a daemon.
     fn restart(&self, name: &str);
 
