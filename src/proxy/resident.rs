@@ -59,6 +59,7 @@ pub fn resident(args: &ProxyArgs) -> ExitCode {
         }
     };
     say(&args.name, format_args!("booted {}", args.firmware));
+    running.follow_traces();
     let passed_over = running.claim.passed_over;
     if let Some(pid) = passed_over {
         say(&args.name, format_args!("passed over the lock of process {pid}, which is not root's"));
@@ -99,9 +100,7 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
                 return ASKED;
             }
         }
-        if let Some(tracing) = &mut running.tracing {
-            tracing.follow(Instant::now());
-        }
+        running.follow_traces();
         // In doubt it is read whatever poll said: the state may be younger than that.
         let read_log = woken.by_log || watch.is_in_doubt();
         if log.as_ref().is_some_and(|log| read_log && !listen(log, running, &mut watch, &mut crash)) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heapless::String;
 
@@ -44,6 +44,13 @@ impl Running {
     pub(super) fn let_go(&self) {
         if let Some(shutdown) = &self.shutdown {
             shutdown.disarm();
+        }
+    }
+
+    /// Passes on what its trace buffers have new, if it is time to look.
+    pub(super) fn follow_traces(&mut self) {
+        if let Some(tracing) = &mut self.tracing {
+            tracing.follow(Instant::now());
         }
     }
 

@@ -108,15 +108,13 @@ fn tell(t: &mut Terminal, stage: &Stage) -> Outcome {
     t.expect_processor("offline")?;
     let pid = t.pid("blink")?;
 
-    t.remark("start answers when the firmware runs; the proxy speaks on the standard error of its create.");
+    t.remark(
+        "start answers when the firmware runs; what the proxy and the firmware say is the output of create.",
+    );
     t.run("remoteproc-runtime start blink", 0, &["m4: booted blink.elf-"])?;
     t.expect_processor("running")?;
     t.run("remoteproc-runtime list", 0, &["ID", "blink", "running"])?;
-    t.run(
-        &format!("cat {host}/sys/kernel/debug/remoteproc/remoteproc0/trace0"),
-        0,
-        &["blink 1.0 on cortex-m4: hello"],
-    )?;
+    t.run("remoteproc-runtime logs blink", 0, &["blink 1.0 on cortex-m4: hello"])?;
 
     t.remark("A crash that the kernel recovers from is no end; without recovery it is one.");
     t.run(
