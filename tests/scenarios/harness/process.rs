@@ -53,8 +53,23 @@ impl Drop for Companion {
     }
 }
 
-/// Kilobytes of a proxy's memory that belong to it alone, and of its heap.
-pub fn memory_of(pid: i32) -> (u64, u64) {
+/// A proxy's memory, in kilobytes.
+#[derive(Debug)]
+pub struct Memory {
+    /// What belongs to it alone.
+    dirty: u64,
+    heap: u64,
+}
+
+impl Memory {
+    /// It may be less later: a kernel that is short of memory, or takes back what lies idle, swaps it out.
+    #[track_caller]
+    pub fn has_not_grown_to(&self, later: &Self) {
+        assert!(later.dirty <= self.dirty && later.heap <= self.heap, "{self:?} has grown to {later:?}");
+    }
+}
+
+pub fn memory_of(pid: i32) -> Memory {
     let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
     let (mut dirty, mut heap, mut in_heap) = (0, 0, false);
     for line in smaps.lines() {
@@ -66,5 +81,5 @@ pub fn memory_of(pid: i32) -> (u64, u64) {
             _ => {}
         }
     }
-    (dirty, heap)
+    Memory { dirty, heap }
 }
