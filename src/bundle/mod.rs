@@ -3,15 +3,16 @@
 //! Properties that are not read are ignored, as the specification asks of unknown ones; [`Bundle::ignored`] names those
 //! that a user might expect to have an effect.
 
+mod object;
+
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use self::object::{Object, config_error};
 use crate::error::{Error, Result};
 use crate::sys::{errno, files};
 
@@ -72,76 +73,12 @@ pub enum Network {
     Join(PathBuf),
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Config<'a> {
-    #[serde(borrow)]
-    oci_version: Option<&'a RawValue>,
-    #[serde(borrow)]
-    root: Option<&'a RawValue>,
-    #[serde(borrow)]
-    process: Option<&'a RawValue>,
-    #[serde(borrow)]
-    annotations: Option<&'a RawValue>,
-    #[serde(borrow)]
-    linux: Option<&'a RawValue>,
-    #[serde(borrow)]
-    hooks: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mounts: Option<&'a RawValue>,
-    #[serde(borrow)]
-    hostname: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Root<'a> {
-    #[serde(borrow)]
-    path: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Process<'a> {
-    #[serde(borrow)]
-    args: Option<&'a RawValue>,
-    #[serde(borrow)]
-    terminal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    env: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cwd: Option<&'a RawValue>,
-    #[serde(borrow)]
-    user: Option<&'a RawValue>,
-    #[serde(borrow)]
-    capabilities: Option<&'a RawValue>,
-    #[serde(borrow)]
-    rlimits: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Linux<'a> {
-    #[serde(borrow)]
-    namespaces: Option<&'a RawValue>,
-    #[serde(borrow)]
-    resources: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cgroups_path: Option<&'a RawValue>,
-    #[serde(borrow)]
-    devices: Option<&'a RawValue>,
-    #[serde(borrow)]
-    seccomp: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sysctl: Option<&'a RawValue>,
-    #[serde(borrow)]
-    uid_mappings: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Namespace {
-    r#type: String,
-    path: Option<PathBuf>,
-}
+/// What is looked at in config.json, and in its objects.
+const CONFIG: [&str; 8] =
+    ["ociVersion", "root", "process", "annotations", "linux", "hooks", "mounts", "hostname"];
+const PROCESS: [&str; 7] = ["args", "terminal", "env", "cwd", "user", "capabilities", "rlimits"];
+const LINUX: [&str; 7] =
+    ["namespaces", "resources", "cgroupsPath", "devices", "seccomp", "sysctl", "uidMappings"];
 
 impl Bundle {
     /// Reads and checks the bundle in `directory`.
@@ -160,16 +97,14 @@ impl Bundle {
     }
 
     fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
-        let reader = Reader { path };
-        let invalid = |problem: String| config_error(path, "", format!("not a valid config: {problem}"));
-        let text = std::str::from_utf8(text).map_err(|e| invalid(e.to_string()))?;
-        let whole: &RawValue = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
-        if !whole.get().starts_with('{') {
-            return Err(invalid("it must be one JSON object".to_owned()));
-        }
-        let config: Config<'_> = serde_json::from_str(whole.get()).map_err(|e| invalid(e.to_string()))?;
+        let text = std::str::from_utf8(text)
+            .map_err(|e| config_error(path, "", format!("not a valid config: {e}")))?;
+        let config = Object::read(path, "", text, &CONFIG)?;
+        let object = |name, prefix, names| {
+            config.object(name, prefix, names)?.ok_or_else(|| config_error(path, name, "missing"))
+        };
 
-        let oci_version: String = reader.required("ociVersion", config.oci_version)?;
+        let oci_version: String = config.required("ociVersion")?;
         if !is_supported(&oci_version) {
             return Err(config_error(
                 path,
@@ -177,31 +112,29 @@ impl Bundle {
                 format!("{oci_version:?} is not supported: it must be 1.x"),
             ));
         }
-        let root: Root<'_> = reader.object("root", config.root)?;
-        let root_path: PathBuf = reader.required("root.path", root.path)?;
-        let process: Process<'_> = reader.object("process", config.process)?;
-        let args: Vec<String> = reader.required("process.args", process.args)?;
-        let terminal = reader.optional("process.terminal", process.terminal)?.unwrap_or(false);
-        let annotations: BTreeMap<String, String> =
-            reader.optional("annotations", config.annotations)?.unwrap_or_default();
+        let root_path: String = object("root", "root.", &["path"])?.required("path")?;
+        let process = object("process", "process.", &PROCESS)?;
+        let args: Vec<String> = process.required("args")?;
+        let terminal = process.optional("terminal")?.unwrap_or(false);
+        let annotations: BTreeMap<String, String> = config.optional("annotations")?.unwrap_or_default();
         let deploys = match is_sandbox(path, &annotations)? {
             true => None,
             false => Some(deployment(path, &args, &annotations)?),
         };
-        let linux: Linux<'_> = match config.linux {
-            Some(_) => reader.object("linux", config.linux)?,
-            None => Linux::default(),
+        let linux = config.object("linux", "linux.", &LINUX)?;
+        let namespaces = match &linux {
+            Some(linux) => linux.objects("namespaces", "linux.namespaces.", &["type", "path"])?,
+            None => Vec::new(),
         };
-        let network =
-            network(path, reader.optional("linux.namespaces", linux.namespaces)?.unwrap_or_default())?;
+        let network = network(path, &namespaces)?;
 
         Ok(Self {
-            ignored: ignored(&config, &process, &linux),
-            hooks: has_content(config.hooks),
+            ignored: ignored(&config, &process, linux.as_ref()),
+            hooks: has_content(config.raw("hooks")),
             deploys,
             directory,
             oci_version,
-            root_path,
+            root_path: root_path.into(),
             terminal,
             annotations,
             network,
@@ -233,43 +166,6 @@ impl Bundle {
             e => refused(format!("{}: {}", self.root_path.display(), errno::in_words(e))),
         })
     }
-}
-
-/// Reads properties one by one, so that an error names the one it is about.
-struct Reader<'a> {
-    path: &'a Path,
-}
-
-impl Reader<'_> {
-    fn optional<'de, T: Deserialize<'de>>(
-        &self,
-        property: &str,
-        raw: Option<&'de RawValue>,
-    ) -> Result<Option<T>> {
-        let Some(raw) = raw else { return Ok(None) };
-        serde_json::from_str(raw.get()).map(Some).map_err(|e| {
-            // The position is one inside the property, which helps nobody.
-            let text = e.to_string();
-            let problem = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            config_error(self.path, property, problem)
-        })
-    }
-
-    fn required<T: DeserializeOwned>(&self, property: &str, raw: Option<&RawValue>) -> Result<T> {
-        self.optional(property, raw)?.ok_or_else(|| config_error(self.path, property, "missing"))
-    }
-
-    fn object<'de, T: Deserialize<'de>>(&self, property: &str, raw: Option<&'de RawValue>) -> Result<T> {
-        // serde takes an array for a struct too, its fields in order.
-        if raw.is_some_and(|raw| !raw.get().starts_with('{')) {
-            return Err(config_error(self.path, property, "invalid type: it must be an object"));
-        }
-        self.optional(property, raw)?.ok_or_else(|| config_error(self.path, property, "missing"))
-    }
-}
-
-fn config_error(path: &Path, property: &str, problem: impl Into<String>) -> Error {
-    Error::Config { path: path.to_owned(), property: property.to_owned(), problem: problem.into() }
 }
 
 /// Whether a SemVer version (`1.0.2-dev`, `1.2.1+rc`) is one of major 1.
@@ -307,21 +203,26 @@ fn deployment(path: &Path, args: &[String], annotations: &BTreeMap<String, Strin
     Ok(Deployment { firmware: firmware.into(), processor })
 }
 
-fn network(path: &Path, namespaces: Vec<Namespace>) -> Result<Network> {
-    let mut listed = namespaces.into_iter().filter(|namespace| namespace.r#type == "network");
-    let network = match listed.next() {
-        None => Network::Host,
-        Some(Namespace { path: None, .. }) => Network::Fresh,
-        Some(Namespace { path: Some(file), .. }) if file.as_os_str().is_empty() => Network::Fresh,
-        Some(Namespace { path: Some(file), .. }) if file.is_absolute() => Network::Join(file),
-        Some(_) => {
-            return Err(config_error(path, "linux.namespaces", "the path of a namespace must be absolute"));
+fn network(path: &Path, namespaces: &[Object<'_>]) -> Result<Network> {
+    let refused = |problem| Err(config_error(path, "linux.namespaces", problem));
+    let mut network = None;
+    for namespace in namespaces {
+        if namespace.required::<String>("type")? != "network" {
+            continue;
         }
-    };
-    match listed.next() {
-        None => Ok(network),
-        Some(_) => Err(config_error(path, "linux.namespaces", "the network namespace is listed twice")),
+        if network.is_some() {
+            return refused("the network namespace is listed twice");
+        }
+        let file: Option<String> = namespace.optional("path")?;
+        network = Some(match file.map(PathBuf::from) {
+            Some(file) if file.is_absolute() => Network::Join(file),
+            Some(file) if !file.as_os_str().is_empty() => {
+                return refused("the path of a namespace must be absolute");
+            }
+            _ => Network::Fresh,
+        });
     }
+    Ok(network.unwrap_or(Network::Host))
 }
 
 /// Whether a property is there and not an empty object, array, string or null.
@@ -329,26 +230,28 @@ fn has_content(raw: Option<&RawValue>) -> bool {
     raw.is_some_and(|raw| !matches!(raw.get(), "{}" | "[]" | "\"\"" | "null" | "false" | "0"))
 }
 
-fn ignored(config: &Config<'_>, process: &Process<'_>, linux: &Linux<'_>) -> Vec<&'static str> {
-    [
-        ("mounts", config.mounts),
-        ("hostname", config.hostname),
-        ("process.env", process.env),
-        ("process.cwd", process.cwd),
-        ("process.user", process.user),
-        ("process.capabilities", process.capabilities),
-        ("process.rlimits", process.rlimits),
-        ("linux.resources", linux.resources),
-        ("linux.cgroupsPath", linux.cgroups_path),
-        ("linux.devices", linux.devices),
-        ("linux.seccomp", linux.seccomp),
-        ("linux.sysctl", linux.sysctl),
-        ("linux.uidMappings", linux.uid_mappings),
-    ]
-    .into_iter()
-    .filter(|(_, raw)| has_content(*raw))
-    .map(|(name, _)| name)
-    .collect()
+fn ignored(config: &Object<'_>, process: &Object<'_>, linux: Option<&Object<'_>>) -> Vec<&'static str> {
+    const NAMES: [&str; 13] = [
+        "mounts",
+        "hostname",
+        "process.env",
+        "process.cwd",
+        "process.user",
+        "process.capabilities",
+        "process.rlimits",
+        "linux.resources",
+        "linux.cgroupsPath",
+        "linux.devices",
+        "linux.seccomp",
+        "linux.sysctl",
+        "linux.uidMappings",
+    ];
+    let raw = |name: &&str| match name.split_once('.') {
+        None => config.raw(name),
+        Some(("process", property)) => process.raw(property),
+        Some((_, property)) => linux.and_then(|linux| linux.raw(property)),
+    };
+    NAMES.into_iter().filter(|name| has_content(raw(name))).collect()
 }
 
 #[cfg(test)]
@@ -412,7 +315,7 @@ mod tests {
             ("/annotations", json!({ "remoteproc.name": "" }), "annotations.remoteproc.name: missing"),
             ("/annotations", json!({ "remoteproc.name": 4 }), "annotations: invalid type"),
             ("/linux", json!([{}]), "linux: invalid"),
-            ("/linux", json!({ "namespaces": [{ "path": "/x" }] }), "linux.namespaces: missing field `type`"),
+            ("/linux", json!({ "namespaces": [{ "path": "/x" }] }), "linux.namespaces.type: missing"),
         ] {
             let error = error_with(pointer, value.clone());
             assert!(
