@@ -12,3 +12,4 @@ mod logs;
 mod network;
 mod options;
 mod restarts;
+mod rootless;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::containerd::Containerd;
 use super::docker::Docker;
 use super::podman::Podman;
+use super::user::{Rights, User};
 use super::{Machine, Outcome, PATIENCE, eventually, settings};
 
 /// What a scenario asks an engine to run.
@@ -172,4 +173,19 @@ pub fn engine() -> Box<dyn Engine> {
         "docker" => Box::new(Docker::new(machine)),
         other => panic!("ENGINE={other}: which engine is this?"),
     }
+}
+
+/// The engine in the hands of an ordinary user, on a machine of its own; none if it takes root.
+pub fn rootless(rights: Rights) -> Option<Podman> {
+    if !settings().engine.starts_with("podman") {
+        println!("skipped: this engine takes root");
+        return None;
+    }
+    let machine = Machine::new();
+    if machine.shell("command -v newuidmap").code != 0 {
+        println!("skipped: podman without root needs newuidmap");
+        return None;
+    }
+    let user = User::new(&machine, rights);
+    Some(Podman::rootless(machine, user))
 }

@@ -6,10 +6,12 @@ mod engine;
 mod machine;
 mod outcome;
 mod podman;
+mod user;
 
-pub use engine::{Container, Network, Status, engine};
+pub use engine::{Container, Engine, Network, Status, engine, rootless};
 pub use machine::{Machine, settings};
 pub use outcome::Outcome;
+pub use user::Rights;
 
 use std::time::{Duration, Instant};
 

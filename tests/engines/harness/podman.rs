@@ -1,21 +1,34 @@
-//! podman, with storage and settings of its own.
+//! podman, with storage and settings of its own, as root or as an ordinary user.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::engine::{Container, Engine, Network, Status};
 use super::machine::{binary, settings};
+use super::user::User;
 use super::{Machine, Outcome, machine};
 
 #[derive(Debug)]
 pub struct Podman {
     machine: Machine,
+    /// Who calls it; nobody but root without.
+    user: Option<User>,
 }
 
 impl Podman {
     pub fn new(machine: Machine) -> Self {
-        let place = machine.scratch();
         machine::wrap(&machine);
+        Self::of(machine, None)
+    }
+
+    /// Called by an ordinary user.
+    pub fn rootless(machine: Machine, user: User) -> Self {
+        user.wrap(&machine);
+        Self::of(machine, Some(user))
+    }
+
+    fn of(machine: Machine, user: Option<User>) -> Self {
+        let place = user.as_ref().map_or_else(|| machine.scratch().to_owned(), |user| user.home(&machine));
         let storage = format!(
             "[storage]\ndriver = \"vfs\"\ngraphroot = \"{0}/storage\"\nrunroot = \"{0}/run\"\n",
             place.display()
@@ -30,7 +43,7 @@ static_dir = "{0}/storage/libpod"
 volume_path = "{0}/storage/volumes"
 
 [engine.runtimes]
-remoteproc = ["{0}/remoteproc-runtime"]
+remoteproc = ["{1}"]
 
 [containers]
 log_driver = "k8s-file"
@@ -38,22 +51,44 @@ log_driver = "k8s-file"
 [network]
 network_config_dir = "{0}/networks"
 "#,
-            place.display()
+            place.display(),
+            machine::wrapper(&machine)
         );
         std::fs::write(place.join("containers.conf"), settings_file).unwrap();
-        let podman = Self { machine };
+        let podman = Self { machine, user };
+        if let Some(user) = &podman.user {
+            user.own(&podman.machine);
+        }
         for image in ["blink", "bare", "sleeper", "text"] {
             podman.podman(&["load", "--quiet", "--input", path(image).to_str().unwrap()]).ok();
         }
         podman
     }
 
+    /// Who calls it, if that is not root.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    /// The runtime itself, called by whoever calls podman.
+    pub fn runtime(&self, args: &[&str]) -> Outcome {
+        let mut command = self
+            .user
+            .as_ref()
+            .map_or_else(|| self.machine.command("env"), |user| user.command(&self.machine));
+        command.arg(machine::wrapper(&self.machine));
+        self.machine.run(command, args)
+    }
+
     fn command(&self) -> Command {
-        let mut command = self.machine.command("env");
+        let (mut command, place) = match &self.user {
+            Some(user) => (user.command(&self.machine), user.home(&self.machine)),
+            None => (self.machine.command("env"), self.machine.scratch().to_owned()),
+        };
         for (name, file) in
             [("CONTAINERS_CONF", "containers.conf"), ("CONTAINERS_STORAGE_CONF", "storage.conf")]
         {
-            command.arg(format!("{name}={}", self.machine.scratch().join(file).display()));
+            command.arg(format!("{name}={}", place.join(file).display()));
         }
         command.arg("podman");
         command
