@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod examples;
 mod failures;
 mod lifecycle;
 mod logs;

@@ -132,6 +132,12 @@ impl Engine for Containerd {
         &self.machine
     }
 
+    fn shell(&self, line: &str) -> Outcome {
+        let mut command = self.machine.command("env");
+        command.arg(format!("CONTAINERD_ADDRESS={}/containerd.sock", self.machine.scratch().display()));
+        self.machine.run(command, &["bash", "-c", line])
+    }
+
     /// ctr creates the container of the OCI runtime with its start.
     fn create(&self, _: &Container) -> Option<Outcome> {
         None

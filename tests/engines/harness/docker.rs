@@ -85,6 +85,12 @@ impl Engine for Docker {
         &self.machine
     }
 
+    fn shell(&self, line: &str) -> Outcome {
+        let mut command = self.machine.command("env");
+        command.arg(format!("DOCKER_HOST={}", self.socket()));
+        self.machine.run(command, &["bash", "-c", line])
+    }
+
     fn create(&self, container: &Container) -> Option<Outcome> {
         Some(self.with(&["create"], container))
     }

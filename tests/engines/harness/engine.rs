@@ -77,6 +77,9 @@ pub enum Status {
 pub trait Engine {
     fn machine(&self) -> &Machine;
 
+    /// Runs a line of the shell, where the engine's own commands find this engine.
+    fn shell(&self, line: &str) -> Outcome;
+
     /// Creates it; none if this engine has no such command.
     fn create(&self, container: &Container) -> Option<Outcome>;
 

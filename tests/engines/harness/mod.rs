@@ -9,7 +9,7 @@ mod podman;
 mod user;
 
 pub use engine::{Container, Engine, Network, Status, engine, rootless};
-pub use machine::{Machine, settings};
+pub use machine::{Machine, settings, wrapper};
 pub use outcome::Outcome;
 pub use user::Rights;
 

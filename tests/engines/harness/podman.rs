@@ -80,7 +80,8 @@ network_config_dir = "{0}/networks"
         self.machine.run(command, args)
     }
 
-    fn command(&self) -> Command {
+    /// `env` with where the settings are; the program is still to come.
+    fn environment(&self) -> Command {
         let (mut command, place) = match &self.user {
             Some(user) => (user.command(&self.machine), user.home(&self.machine)),
             None => (self.machine.command("env"), self.machine.scratch().to_owned()),
@@ -90,6 +91,11 @@ network_config_dir = "{0}/networks"
         {
             command.arg(format!("{name}={}", place.join(file).display()));
         }
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.environment();
         command.arg("podman");
         command
     }
@@ -163,6 +169,10 @@ pub fn status(word: &str) -> Status {
 impl Engine for Podman {
     fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    fn shell(&self, line: &str) -> Outcome {
+        self.machine.run(self.environment(), &["bash", "-c", line])
     }
 
     fn create(&self, container: &Container) -> Option<Outcome> {
