@@ -27,6 +27,18 @@ fn a_firmware_that_crashed_is_restarted_on_failure() {
 }
 
 #[test]
+fn a_firmware_that_was_asked_to_end_is_not_restarted_on_failure() {
+    let engine = engine();
+    let machine = engine.machine();
+    engine.run(&Container { restart_on_failure: true, ..Container::named("one") }).ok();
+    // Not the engine's stop, which restarts nothing whatever the code.
+    engine.kill("one", "TERM").ok();
+    assert_eq!(engine.ended("one"), 0);
+    assert_eq!(machine.kernel_said("remote processor m4 is now up"), 1);
+    assert_eq!((engine.status("one"), machine.processor().as_str()), (Status::Exited, "offline"));
+}
+
+#[test]
 fn a_firmware_outlives_its_engine_and_is_in_its_hands_again() {
     let engine = engine();
     let machine = engine.machine();

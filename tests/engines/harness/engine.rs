@@ -1,5 +1,6 @@
 //! The seam between scenarios and engines.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -132,6 +133,9 @@ pub trait Engine {
 
     /// What watches over containers is killed, and comes back if it is a daemon.
     fn restart(&self, name: &str);
+
+    /// The exit codes of `run` for what the runtime refuses.
+    fn codes_of_a_refusal(&self) -> RangeInclusive<i32>;
 
     /// Whether it has such networks.
     fn has_network(&self, network: Network) -> bool;

@@ -1,5 +1,6 @@
 //! podman, with storage and settings of its own, as root or as an ordinary user.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -246,6 +247,10 @@ impl Engine for Podman {
     /// There is no daemon; but each container has a monitor.
     fn restart(&self, name: &str) {
         self.machine.kill(self.inspect(name, "{{.State.ConmonPid}}").parse().unwrap());
+    }
+
+    fn codes_of_a_refusal(&self) -> RangeInclusive<i32> {
+        126..=126
     }
 
     fn has_network(&self, _: Network) -> bool {
