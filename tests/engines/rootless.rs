@@ -1,6 +1,6 @@
 //! Without root: a user of the group remoteproc, with the files that a package installs for it.
 
-use crate::harness::{Container, Engine, Network, Rights, Status, rootless};
+use crate::harness::{Container, Engine, Network, Rights, Status, eventually, rootless};
 
 #[test]
 fn a_member_of_the_group_runs_firmware_without_root() {
@@ -37,6 +37,19 @@ fn what_crashes_without_root_ends_with_1_and_starts_again() {
     assert_eq!(engine.ended("one"), 137);
     engine.remove("one").ok();
     engine.machine().assert_clean();
+}
+
+#[test]
+fn what_crashes_without_root_is_restarted_on_failure() {
+    let Some(engine) = rootless(Rights::Member) else { return };
+    let machine = engine.machine();
+    machine.without_recovery();
+    engine.run(&Container { restart_on_failure: true, ..Container::named("one") }).ok();
+    let before = machine.stored();
+    machine.crash();
+    eventually("another firmware runs", || machine.stored() != before && machine.processor() == "running");
+    engine.remove_by_force("one").ok();
+    machine.assert_clean();
 }
 
 #[test]

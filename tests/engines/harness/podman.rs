@@ -34,7 +34,10 @@ impl Podman {
             "[storage]\ndriver = \"vfs\"\ngraphroot = \"{0}/storage\"\nrunroot = \"{0}/run\"\n",
             place.display()
         );
-        std::fs::write(place.join("storage.conf"), storage).unwrap();
+        // A user's lie where podman looks without being told: what it starts later is told nothing.
+        let folder = if user.is_some() { place.join(".config/containers") } else { place.clone() };
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("storage.conf"), storage).unwrap();
         let settings_file = format!(
             r#"[engine]
 cgroup_manager = "cgroupfs"
@@ -55,12 +58,14 @@ network_config_dir = "{0}/networks"
             place.display(),
             machine::wrapper(&machine)
         );
-        std::fs::write(place.join("containers.conf"), settings_file).unwrap();
+        std::fs::write(folder.join("containers.conf"), settings_file).unwrap();
         let podman = Self { machine, user };
         if let Some(user) = &podman.user {
             user.own(&podman.machine);
         }
-        for image in ["blink", "bare", "sleeper", "text"] {
+        let images: &[_] =
+            if podman.user.is_some() { &["blink"] } else { &["blink", "bare", "sleeper", "text"] };
+        for image in images {
             podman.podman(&["load", "--quiet", "--input", path(image).to_str().unwrap()]).ok();
         }
         podman
@@ -83,14 +88,14 @@ network_config_dir = "{0}/networks"
 
     /// `env` with where the settings are; the program is still to come.
     fn environment(&self) -> Command {
-        let (mut command, place) = match &self.user {
-            Some(user) => (user.command(&self.machine), user.home(&self.machine)),
-            None => (self.machine.command("env"), self.machine.scratch().to_owned()),
-        };
+        if let Some(user) = &self.user {
+            return user.command(&self.machine);
+        }
+        let mut command = self.machine.command("env");
         for (name, file) in
             [("CONTAINERS_CONF", "containers.conf"), ("CONTAINERS_STORAGE_CONF", "storage.conf")]
         {
-            command.arg(format!("{name}={}", place.join(file).display()));
+            command.arg(format!("{name}={}", self.machine.scratch().join(file).display()));
         }
         command
     }
