@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::engines::recorded;
 use crate::harness::{Bundle, Machine, Outcome, blink, exit_code, names_in};
 use crate::logs::objects;
 
@@ -44,14 +45,7 @@ fn containerds_calls_get_their_answers() {
 
 #[test]
 fn each_file_of_calls_is_played() {
-    // Where the sources are not at hand, as on a board, there is nothing to compare with.
-    let Ok(entries) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/calls")) else {
-        return;
-    };
-    let mut files: Vec<String> = entries
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".calls")?.to_owned()))
-        .collect();
-    files.sort();
+    let Some(files) = recorded("calls", ".calls") else { return };
     let mut known = [CALLS.map(|(name, _)| name).as_slice(), &SANDBOXES].concat();
     known.sort_unstable();
     assert_eq!(files, known);
@@ -67,7 +61,7 @@ fn replay(engine: &str) {
             replay.place = format!("{name}.calls:{}: {line}", number + 1);
             replay.play(line);
         }
-        replay.end_session();
+        replay.end_recording();
     }
 }
 
@@ -78,7 +72,7 @@ struct Replay<'a> {
     place: String,
     configs: HashMap<&'a str, Value>,
     options: Vec<&'a str>,
-    sessions: usize,
+    recordings: usize,
     /// The proxies that have not been seen to end, by the numbers of their containers.
     proxies: HashMap<&'a str, i32>,
     /// Those who wait for terminals.
@@ -88,7 +82,7 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     fn new(machine: &'a Machine) -> Self {
         let (place, configs, options) = (String::new(), HashMap::new(), vec![]);
-        Self { machine, place, configs, options, sessions: 0, proxies: HashMap::new(), consoles: vec![] }
+        Self { machine, place, configs, options, recordings: 0, proxies: HashMap::new(), consoles: vec![] }
     }
 
     #[track_caller]
@@ -96,7 +90,7 @@ impl<'a> Replay<'a> {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             [""] | ["#", ..] => {}
-            ["session", _] => self.end_session(),
+            ["recording", _] => self.end_recording(),
             ["config", name, ..] => {
                 let json = line.splitn(3, ' ').last().unwrap();
                 self.configs.insert(name, serde_json::from_str(json).unwrap());
@@ -117,13 +111,13 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Nothing is left of the session that ends here, and another can begin.
+    /// Nothing is left of the recording that ends here, and another can begin.
     #[track_caller]
-    fn end_session(&mut self) {
+    fn end_recording(&mut self) {
         assert!(self.proxies.is_empty(), "{}: {:?} have not ended", self.place, self.proxies);
         assert_eq!(names_in(&self.root()), [""; 0], "{}", self.place);
         self.machine.assert_clean();
-        self.sessions += 1;
+        self.recordings += 1;
         self.options.clear();
     }
 
@@ -132,7 +126,7 @@ impl<'a> Replay<'a> {
     }
 
     fn folder(&self, container: &str) -> PathBuf {
-        self.machine.scratch().join(format!("{}-{container}", self.sessions))
+        self.machine.scratch().join(format!("{}-{container}", self.recordings))
     }
 
     fn make_bundle(&self, container: &str, config: &str) {
@@ -159,22 +153,23 @@ impl<'a> Replay<'a> {
         assert_eq!(exit_code(pid), code, "{}", self.place);
     }
 
+    /// A call's words with what its placeholders stand for.
+    fn words(&self, container: &str, call: &[&str]) -> Vec<String> {
+        let folder = self.folder(container);
+        let options = if call[0] == "~" { self.options.as_slice() } else { &[] };
+        let words = options.iter().chain(call).filter(|&&word| word != "~");
+        let filled = words.map(|&word| match (word, word.strip_prefix("@/")) {
+            ("@", _) => format!("{container:0>64}"),
+            ("@root", _) => self.root().to_str().unwrap().to_owned(),
+            (_, Some(file)) => folder.join(file).to_str().unwrap().to_owned(),
+            _ => word.to_owned(),
+        });
+        filled.collect()
+    }
+
     #[track_caller]
     fn call(&mut self, container: &'a str, answer: &str, call: &[&str]) {
-        let folder = self.folder(container);
-        let options = if call[0] == "~" { self.options.clone() } else { vec![] };
-        let words: Vec<String> = options
-            .iter()
-            .chain(call)
-            .filter(|&&word| word != "~")
-            .map(|word| match *word {
-                "@" => format!("{:0>64}", container),
-                "@root" => self.root().to_str().unwrap().to_owned(),
-                word => word
-                    .strip_prefix("@/")
-                    .map_or_else(|| word.to_owned(), |file| folder.join(file).to_str().unwrap().to_owned()),
-            })
-            .collect();
+        let words = self.words(container, call);
         let after = |option: &str| {
             words.iter().position(|word| word == option).map(|index| Path::new(&words[index + 1]))
         };
