@@ -31,6 +31,9 @@ pub struct ProxyArgs {
     /// the container's directory
     #[argh(option)]
     pub container: PathBuf,
+    /// there is no processor: name, device and firmware are empty
+    #[argh(switch)]
+    pub sandbox: bool,
     /// the processor's name
     #[argh(option)]
     pub name: String,
@@ -132,6 +135,7 @@ impl ProxyArgs {
         let mut args: Vec<std::ffi::OsString> = vec![PROXY.into()];
         push(&mut args, "--host-root", &self.host_root);
         push(&mut args, "--container", &self.container);
+        args.extend(self.sandbox.then(|| "--sandbox".into()));
         push(&mut args, "--name", &self.name);
         push(&mut args, "--device", &self.device);
         push(&mut args, "--firmware", &self.firmware);
@@ -245,6 +249,7 @@ mod tests {
         let proxy = ProxyArgs {
             host_root: "/h".into(),
             container: "/run/x".into(),
+            sandbox: true,
             name: "-odd name".into(),
             device: "/sys/devices/m4".into(),
             firmware: "--fw".into(),

@@ -26,6 +26,7 @@ mod fit;
 mod kernel;
 mod peers;
 mod races;
+mod sandbox;
 mod storage;
 
 mod command_line;
