@@ -11,4 +11,5 @@ mod lifecycle;
 mod logs;
 mod network;
 mod options;
+mod pods;
 mod restarts;

@@ -1,12 +1,14 @@
 //! What scenarios are written with.
 
 mod containerd;
+mod cri;
 mod docker;
 mod engine;
 mod machine;
 mod outcome;
 mod podman;
 
+pub use cri::{Cri, EXITED, NOT_READY, Pod, READY, RUNNING, cri, documented_labels};
 pub use engine::{Container, Network, Status, engine};
 pub use machine::{Machine, settings};
 pub use outcome::Outcome;
