@@ -194,7 +194,8 @@ pub fn proxies_of(container: &Path) -> Vec<i32> {
 
 /// The proxy that was started for a stored firmware, in whatever state directory its container is.
 pub fn proxy_with(firmware: &str) -> Option<i32> {
-    proxies().find(|(_, proxy)| proxy.firmware == firmware).map(|(pid, _)| pid)
+    // Where no firmware could be read, the sandboxes of pods have none of that name.
+    proxies().find(|(_, proxy)| !proxy.sandbox && proxy.firmware == firmware).map(|(pid, _)| pid)
 }
 
 /// All living proxies that the caller can see, by pid.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use simulated_board::BoardSpec;
+use simulated_board::{BoardSpec, ProcessorSpec, ProcessorState};
 
 use crate::harness::{Bundle, Machine, Outcome, eventually, exit_code, send, skipped_without_root};
 
@@ -405,4 +405,14 @@ fn a_record_that_lost_its_processor_or_its_firmware_is_no_sandbox() {
         assert_eq!(exit_code(pid), 137);
         machine.assert_clean();
     }
+}
+
+#[test]
+fn it_is_not_taken_for_the_owner_of_a_processor_whose_firmware_has_no_name() {
+    let unnamed = ProcessorSpec::new("m4", "soc/m4.rproc").firmware("").initial(ProcessorState::Running);
+    let machine = Machine::simulated(BoardSpec::new("Unnamed", &["test,unnamed"]).processor(unnamed));
+    running(&machine);
+    assert!(!machine.run(&["processors"]).ok().contains("s ("));
+    machine.create("x", &machine.bundle("x", "m4").unchecked()).ok();
+    machine.run(&["start", "x"]).refused(&["was booted by something else than this runtime"]);
 }
