@@ -187,6 +187,13 @@ fn what_a_pod_lacks_is_said_at_its_container() {
 }
 
 #[test]
+fn a_handler_that_is_not_configured_is_named() {
+    let Some(cri) = cri() else { return };
+    cri.ask(&["run-pod", "other", r#"{"name":"one","logs":"/tmp","host_network":true,"annotations":{}}"#])
+        .refused(&["no runtime for \"other\" is configured"]);
+}
+
+#[test]
 fn a_start_that_the_kernel_refuses_fails_with_the_kernels_reason() {
     let Some(cri) = cri() else { return };
     cri.machine().write("board/remoteproc0/start-error", "EIO");
