@@ -22,6 +22,7 @@ fn a_pod_lives_from_its_sandbox_to_its_removal() {
     assert_eq!((cri.container_state(&container), machine.processor().as_str()), (RUNNING, "running"));
     let booted = format!("stderr: remoteproc-runtime: m4: booted {}\n", machine.stored().join(" "));
     cri.await_log(&container, &booted);
+    cri.await_log(&container, "stdout: blink 1.0 on cortex-m4: hello\n");
     cri.ask(&["stop", &container]).ok();
     assert_eq!((cri.ended(&container), machine.processor().as_str()), (0, "offline"));
     cri.await_log(&container, "stderr: remoteproc-runtime: m4: stopped\n");
