@@ -21,6 +21,9 @@ pub const OCI_VERSION: &str = "1.3.0";
 /// The annotation that picks the processor.
 pub const PROCESSOR_ANNOTATION: &str = "remoteproc.name";
 
+/// What engines for Kubernetes call a container of a pod: containerd's CRI plugin, and CRI-O.
+const POD_ANNOTATIONS: [&str; 2] = ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"];
+
 /// The largest config.json that is read, in bytes: real ones have some 10 kB.
 const CONFIG_LIMIT: u64 = 8 << 20;
 
@@ -33,20 +36,27 @@ pub struct Bundle {
     pub oci_version: String,
     /// `root.path`, absolute or relative to the bundle.
     pub root_path: PathBuf,
-    /// The only entry of `process.args`: the firmware's path in the root file system.
-    pub firmware: PathBuf,
+    /// What is to run; `None` for the sandbox of a pod, which stands for the pod's network and runs nothing.
+    pub deploys: Option<Deployment>,
     /// `process.terminal`.
     pub terminal: bool,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
-    /// The annotation [`PROCESSOR_ANNOTATION`].
-    pub processor: String,
     /// The network namespace that the proxy is to live in.
     pub network: Network,
     /// Whether the config asks for hooks, which are not run.
     pub hooks: bool,
     /// Properties with something in them that has no effect here.
     pub ignored: Vec<&'static str>,
+}
+
+/// A firmware, and the processor for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Deployment {
+    /// The only entry of `process.args`: the firmware's path in the root file system.
+    pub firmware: PathBuf,
+    /// The annotation [`PROCESSOR_ANNOTATION`].
+    pub processor: String,
 }
 
 /// The network namespace of the proxy (`linux.namespaces`).
@@ -171,18 +181,13 @@ impl Bundle {
         let root_path: PathBuf = reader.required("root.path", root.path)?;
         let process: Process<'_> = reader.object("process", config.process)?;
         let args: Vec<String> = reader.required("process.args", process.args)?;
-        let [firmware] = args.as_slice() else {
-            let problem = format!("has {} entries: it must be exactly one, the firmware's name", args.len());
-            return Err(config_error(path, "process.args", problem));
-        };
         let terminal = reader.optional("process.terminal", process.terminal)?.unwrap_or(false);
         let annotations: BTreeMap<String, String> =
             reader.optional("annotations", config.annotations)?.unwrap_or_default();
-        let processor = annotations.get(PROCESSOR_ANNOTATION).filter(|name| !name.is_empty()).cloned();
-        let processor = processor.ok_or_else(|| {
-            let problem = "missing: it names the processor, as in /sys/class/remoteproc/remoteprocN/name";
-            config_error(path, &format!("annotations.{PROCESSOR_ANNOTATION}"), problem)
-        })?;
+        let deploys = match is_sandbox(path, &annotations)? {
+            true => None,
+            false => Some(deployment(path, &args, &annotations)?),
+        };
         let linux: Linux<'_> = match config.linux {
             Some(_) => reader.object("linux", config.linux)?,
             None => Linux::default(),
@@ -193,13 +198,12 @@ impl Bundle {
         Ok(Self {
             ignored: ignored(&config, &process, &linux),
             hooks: has_content(config.hooks),
-            firmware: firmware.into(),
+            deploys,
             directory,
             oci_version,
             root_path,
             terminal,
             annotations,
-            processor,
             network,
         })
     }
@@ -274,6 +278,33 @@ fn is_supported(version: &str) -> bool {
     let parts: Vec<&str> = core.split('.').collect();
     let numeric = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     parts.len() == 3 && parts.iter().all(numeric) && parts[0] == "1"
+}
+
+/// Whether an engine says that this is the sandbox of a pod. Both containers of a pod get the pod's annotations, so the
+/// one that names the processor tells nothing.
+fn is_sandbox(path: &Path, annotations: &BTreeMap<String, String>) -> Result<bool> {
+    let said = POD_ANNOTATIONS.map(|name| annotations.get(name).map(|kind| kind == "sandbox"));
+    match said {
+        [Some(one), Some(other)] if one != other => {
+            let [one, other] = POD_ANNOTATIONS;
+            let problem = format!("contradicts {other}: one of them says sandbox");
+            Err(config_error(path, &format!("annotations.{one}"), problem))
+        }
+        _ => Ok(said.contains(&Some(true))),
+    }
+}
+
+fn deployment(path: &Path, args: &[String], annotations: &BTreeMap<String, String>) -> Result<Deployment> {
+    let [firmware] = args else {
+        let problem = format!("has {} entries: it must be exactly one, the firmware's name", args.len());
+        return Err(config_error(path, "process.args", problem));
+    };
+    let processor = annotations.get(PROCESSOR_ANNOTATION).filter(|name| !name.is_empty()).cloned();
+    let processor = processor.ok_or_else(|| {
+        let problem = "missing: it names the processor, as in /sys/class/remoteproc/remoteprocN/name";
+        config_error(path, &format!("annotations.{PROCESSOR_ANNOTATION}"), problem)
+    })?;
+    Ok(Deployment { firmware: firmware.into(), processor })
 }
 
 fn network(path: &Path, namespaces: Vec<Namespace>) -> Result<Network> {
@@ -355,7 +386,7 @@ mod tests {
     #[test]
     fn a_plain_config_is_read() {
         let bundle = parse(&config().to_string()).unwrap();
-        assert_eq!((bundle.processor.as_str(), bundle.firmware.to_str()), ("m4", Some("fw.elf")));
+        assert_eq!(bundle.deploys, Some(Deployment { firmware: "fw.elf".into(), processor: "m4".into() }));
         assert_eq!((bundle.network, bundle.hooks, bundle.terminal), (Network::Host, false, false));
         assert_eq!(bundle.ignored, ["process.cwd", "process.user"], "an empty env asks for nothing");
     }
@@ -398,6 +429,39 @@ mod tests {
         for text in ["", "[]", "null", "{", &format!("{good}garbage"), &format!("{good}{good}"), &twice] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains("not a valid config") || error.contains("missing"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_sandbox_is_told_by_what_engines_say_and_by_nothing_else() {
+        let [containerd, crio] = POD_ANNOTATIONS;
+        let with = |said: &[(&str, &str)], processor: Option<&str>| {
+            let mut config = config();
+            config["process"]["args"] = json!(["/pause", "x"]);
+            config["annotations"] = said.iter().copied().collect();
+            if let Some(name) = processor {
+                config["annotations"]["remoteproc.name"] = json!(name);
+            }
+            parse(&config.to_string()).map(|bundle| bundle.deploys)
+        };
+        for said in [
+            &[(containerd, "sandbox")][..],
+            &[(crio, "sandbox")],
+            &[(containerd, "sandbox"), (crio, "sandbox")],
+        ] {
+            assert_eq!(with(said, None).unwrap(), None, "{said:?}");
+            assert_eq!(with(said, Some("m4")).unwrap(), None, "{said:?}");
+        }
+        for other in ["container", "Sandbox", "sandbox ", ""] {
+            let error = with(&[(containerd, other)], None).unwrap_err().to_string();
+            assert!(error.contains("process.args: has 2 entries"), "{other:?}: {error}");
+            for said in [[(containerd, other), (crio, "sandbox")], [(containerd, "sandbox"), (crio, other)]] {
+                let error = with(&said, Some("m4")).unwrap_err().to_string();
+                assert!(
+                    error.contains("annotations.io.kubernetes.cri.container-type: contradicts"),
+                    "{error}"
+                );
+            }
         }
     }
 

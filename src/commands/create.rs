@@ -1,4 +1,5 @@
-//! create: stages a bundle's firmware and leaves its proxy waiting for start.
+//! create: stages a bundle's firmware and leaves its proxy waiting for start. For the sandbox of a pod there is nothing to
+//! stage: its proxy has no processor.
 //!
 //! Everything that is made is undone when a later step fails. What a killed create leaves is found by the next one of
 //! the same id, and by delete --force: the directory without a record, and in it the link to the stored firmware.
@@ -12,11 +13,13 @@ use rustix::fs::Mode;
 use super::Context;
 use crate::annotations::{Annotations, FIRMWARE_CHECK};
 use crate::board::{self, Order, Target};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Deployment};
 use crate::container::{Container, ContainerId, Record};
 use crate::error::{Error, Result};
-use crate::firmware::{self, FirmwareDirectory, FirmwareImage, Level};
+use crate::firmware::{self, FirmwareDirectory, FirmwareImage, Level, StoredFirmware};
+use crate::host::Host;
 use crate::proxy::{self, Proxy, ProxyArgs};
+use crate::remoteproc::{Coredump, Identity, Recovery};
 use crate::sys::{clock, files, terminal};
 
 /// stage a bundle's firmware and leave its proxy waiting for start
@@ -71,48 +74,41 @@ pub fn run(context: &Context, args: &Create) -> Result<()> {
 
 /// Creates the container; its proxy is a child of the caller's.
 pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
-    let Context { host, store, board } = context;
+    let Context { host, store, .. } = context;
     // Whatever the caller's is: what is made here is for its owner to enter, and for engines to read.
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let id = ContainerId::new(wish.id)?;
     let bundle = Bundle::load(wish.bundle)?;
     warn_of_what_is_ignored(&bundle);
     check_terminal(&bundle, wish.console_socket)?;
-    let annotations = Annotations::of(&bundle)?;
-    let board = board::find(host, board.as_deref())?;
-    let target = board::resolve(host, board.as_ref(), &bundle.processor)?;
-    let order = match (&board, &target.profile) {
-        (Some(board), Some(profile)) => Order::around(host, board, profile)?,
-        _ => Order::default(),
+    let chosen = match &bundle.deploys {
+        Some(deployment) => Some(choose(context, &bundle, deployment)?),
+        None => {
+            bundle.open_root()?;
+            None
+        }
     };
-    let mut image = FirmwareImage::open(&bundle)?;
-    if annotations.firmware_check {
-        check_firmware(context, &bundle, &image, &target)?;
-    }
-    let Target { processor, profile } = target;
-    let known = profile.unwrap_or_default();
 
     let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };
-    let directory = FirmwareDirectory::of(host);
-    for name in firmware::sweep(host, &directory) {
-        log::info!("removed {name} from {}: another boot left it", directory.path().display());
-    }
-    let name = directory.unique_name(host, image.name())?;
-    undo.container.note_firmware(&directory.path().join(&name))?;
-    let stored = directory.store(&mut image, &name)?;
+    let (firmware, known) = match chosen {
+        Some((mut image, known)) => (Some(store_firmware(host, &undo.container, &mut image)?), known),
+        None => (None, Known::default()),
+    };
     undo.container.make_fifos()?;
 
+    let identity = known.processor.clone().unwrap_or_default();
     let args = ProxyArgs {
         host_root: host.root().to_owned(),
         container: undo.container.path.clone(),
-        name: processor.identity.name.clone(),
-        device: processor.identity.device.clone(),
-        firmware: name,
+        sandbox: bundle.deploys.is_none(),
+        name: identity.name,
+        device: identity.device,
+        firmware: firmware.as_ref().map(|stored| stored.name().to_owned()).unwrap_or_default(),
         network: proxy::network_arg(&bundle.network),
         terminal: bundle.terminal,
-        no_trace: !annotations.trace,
-        recovery: annotations.recovery.or(known.recovery),
-        coredump: annotations.coredump.or(known.coredump),
+        no_trace: known.no_trace,
+        recovery: known.recovery,
+        coredump: known.coredump,
     };
     let slave = open_terminal(&bundle, wish.console_socket)?;
     // Declared after `undo`, so dropped before it: the proxy ends before its directory goes.
@@ -130,17 +126,66 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         owner: rustix::process::geteuid().as_raw(),
         annotations: bundle.annotations,
         host_root: host.root().to_owned(),
-        processor: processor.identity,
-        order,
-        firmware: stored.path,
+        processor: known.processor,
+        order: known.order,
+        firmware: firmware.map(|stored| stored.path),
         proxy: proxy.process.clone(),
         recovery: args.recovery.map(|recovery| recovery.word().to_owned()),
         coredump: args.coredump.map(|coredump| coredump.word().to_owned()),
-        stop_timeout: annotations.stop_timeout.or(known.stop_timeout),
+        stop_timeout: known.stop_timeout,
     })?;
     proxy.commit()?;
     undo.done = true;
     Ok(proxy)
+}
+
+/// What is known of a container's processor, and of how it is to be treated; nothing of a sandbox's.
+#[derive(Default)]
+struct Known {
+    processor: Option<Identity>,
+    order: Order,
+    no_trace: bool,
+    recovery: Option<Recovery>,
+    coredump: Option<Coredump>,
+    stop_timeout: Option<u32>,
+}
+
+/// Finds the processor and the firmware, and examines that.
+fn choose(context: &Context, bundle: &Bundle, deployment: &Deployment) -> Result<(FirmwareImage, Known)> {
+    let Context { host, board, .. } = context;
+    let annotations = Annotations::of(bundle)?;
+    let board = board::find(host, board.as_deref())?;
+    let target = board::resolve(host, board.as_ref(), &deployment.processor)?;
+    let order = match (&board, &target.profile) {
+        (Some(board), Some(profile)) => Order::around(host, board, profile)?,
+        _ => Order::default(),
+    };
+    let image = FirmwareImage::open(bundle, deployment)?;
+    if annotations.firmware_check {
+        check_firmware(context, bundle, &image, &target)?;
+    }
+    let Target { processor, profile } = target;
+    let profile = profile.unwrap_or_default();
+    let known = Known {
+        processor: Some(processor.identity),
+        order,
+        no_trace: !annotations.trace,
+        recovery: annotations.recovery.or(profile.recovery),
+        coredump: annotations.coredump.or(profile.coredump),
+        stop_timeout: annotations.stop_timeout.or(profile.stop_timeout),
+    };
+    Ok((image, known))
+}
+
+/// Stores the firmware where the kernel finds it, after a note of that in the container's directory.
+fn store_firmware(host: &Host, container: &Container, image: &mut FirmwareImage) -> Result<StoredFirmware> {
+    let directory = FirmwareDirectory::of(host);
+    for name in firmware::sweep(host, &directory) {
+        log::info!("removed {name} from {}: another boot left it", directory.path().display());
+    }
+    let name = directory.unique_name(host, image.name())?;
+    container.note_firmware(&directory.path().join(&name))?;
+    directory.store(image, &name)
 }
 
 /// Undoes what a killed create had done. Its proxy has ended by itself, since nobody told it to stay.

@@ -91,10 +91,12 @@ fn delete_recorded(
     // Again, under the lock: it may have been created while we waited.
     end_or_refuse(id, record, force, deadline)?;
     // Only then the file: without it the kernel could not get the processor out of a crash.
-    let (host, stored) = (record.host(), record.stored());
-    let noted = record.is_of_this_boot(&host).then_some(container);
-    kill::release(&host, &record.processor, &stored, noted, false, deadline)?;
-    stored.remove()?;
+    if let Some((processor, stored)) = record.deployed() {
+        let host = record.host();
+        let noted = record.is_of_this_boot(&host).then_some(container);
+        kill::release(&host, processor, &stored, noted, false, deadline)?;
+        stored.remove()?;
+    }
     container.remove()
 }
 

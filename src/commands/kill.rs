@@ -3,6 +3,7 @@
 use argh::FromArgs;
 use rustix::process::Signal;
 
+use super::occupant::processor_error;
 use super::refusal::refusal_error;
 use super::{Context, order};
 use crate::container::{Container, ContainerId, KILL_FIFO, Record, Status};
@@ -79,7 +80,8 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
         Wish::Stop(signal) => stop(&container, &record, &proxy, signal, deadline),
         Wish::Kill => {
             end(&record, &proxy, deadline)?;
-            release(&host, &record.processor, &record.stored(), Some(&container), true, deadline)
+            let Some((processor, stored)) = record.deployed() else { return Ok(()) };
+            release(&host, processor, &stored, Some(&container), true, deadline)
         }
     }
 }
@@ -122,31 +124,29 @@ pub fn stop(
         None if proxy.wait_until(deadline).map_err(failed)? => Heard::Ended,
         None => Heard::Nothing,
     };
-    match heard {
-        Heard::Ended => Ok(()),
-        Heard::Answer(Answer::Refused(refusal)) => {
-            let stored = record.stored();
-            Err(refusal_error(&host, &record.processor, &stored, refusal, log.as_ref()))
+    let problem = match (heard, record.deployed()) {
+        (Heard::Ended, _) => return Ok(()),
+        (Heard::Answer(Answer::Refused(refusal)), Some((processor, stored))) => {
+            return Err(refusal_error(&host, processor, &stored, refusal, log.as_ref()));
         }
-        Heard::Answer(other) => Err(still(
-            &record.processor,
-            &format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
-        )),
-        Heard::Nothing => Err(still(
-            &record.processor,
-            &format!(
-                "its driver has not answered in {} s, and is still being waited for",
-                record.stop_timeout().as_secs()
-            ),
-        )),
-    }
+        (Heard::Answer(other), _) => {
+            format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end())
+        }
+        (Heard::Nothing, _) => format!(
+            "its driver has not answered in {} s, and is still being waited for",
+            record.stop_timeout().as_secs()
+        ),
+    };
+    Err(processor_error(record, problem, Some(STILL.to_owned())))
 }
+
+const STILL: &str = "the processor stops once its driver answers; state tells when";
 
 fn still(processor: &Identity, problem: &str) -> Error {
     Error::Processor {
         name: processor.name.clone(),
         problem: problem.to_owned(),
-        hint: Some("the processor stops once its driver answers; state tells when".to_owned()),
+        hint: Some(STILL.to_owned()),
     }
 }
 
@@ -157,14 +157,12 @@ pub fn end(record: &Record, proxy: &Process, deadline: Deadline) -> Result<()> {
     if proxy.wait_until(deadline).map_err(failed)? {
         return Ok(());
     }
-    Err(Error::Processor {
-        name: record.processor.name.clone(),
-        problem: format!(
-            "its driver has not answered in {} s, and until it does the proxy cannot be killed",
-            record.stop_timeout().as_secs()
-        ),
-        hint: Some("try again later; if the driver never comes back, reboot the board".to_owned()),
-    })
+    let problem = format!(
+        "its driver has not answered in {} s, and until it does the proxy cannot be killed",
+        record.stop_timeout().as_secs()
+    );
+    let hint = "try again later; if the driver never comes back, reboot the board";
+    Err(processor_error(record, problem, Some(hint.to_owned())))
 }
 
 /// Stops what a proxy that is dead left of its firmware on the processor, and puts the settings back that its `container`

@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use super::Context;
 use crate::container::{Container, ContainerId, Record, Status, TRACE};
 use crate::error::{Error, Result};
-use crate::remoteproc::{Processor, Traces};
+use crate::host::Host;
+use crate::remoteproc::{Identity, Processor, Traces};
 use crate::sys::clock::timespec;
 use crate::sys::process::Process;
 
@@ -31,6 +32,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 pub fn run(context: &Context, args: &Logs) -> Result<()> {
     let (container, record) = context.store.load(&ContainerId::new(&args.id)?, "show the logs of")?;
+    let Some(identity) = &record.processor else {
+        log::warn!("container {}: it is the sandbox of a pod, and runs no firmware", args.id);
+        return Ok(());
+    };
     let proxy = match Status::of(&record.host(), &record.proxy)? {
         Status::Stopped => None,
         Status::Created if !args.follow => {
@@ -44,7 +49,7 @@ pub fn run(context: &Context, args: &Logs) -> Result<()> {
     let mut traces = None;
     loop {
         if traces.is_none() {
-            traces = open(&record, args.follow)?;
+            traces = open(&record.host(), identity, args.follow)?;
         }
         // Its end is seen before the last look, so that nothing comes behind that.
         let ended = args.follow && has_ended(&proxy, &record)?;
@@ -60,14 +65,13 @@ pub fn run(context: &Context, args: &Logs) -> Result<()> {
 }
 
 /// The buffers of a running container; `None` with a word about it, or silence while they may still come.
-fn open(record: &Record, may_come: bool) -> Result<Option<Traces>> {
-    let host = record.host();
-    let Some(processor) = Processor::of(&host, &record.processor)? else { return Ok(None) };
-    match Traces::of(&host, &processor) {
+fn open(host: &Host, identity: &Identity, may_come: bool) -> Result<Option<Traces>> {
+    let Some(processor) = Processor::of(host, identity)? else { return Ok(None) };
+    match Traces::of(host, &processor) {
         Ok(traces) => Ok(Some(traces)),
         Err(Errno::NOENT) if may_come => Ok(None),
         Err(Errno::NOENT) => {
-            let name = &record.processor.name;
+            let name = &identity.name;
             log::warn!("the firmware on {name} has no trace buffer, or debugfs is not mounted: see doctor");
             Ok(None)
         }

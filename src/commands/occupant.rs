@@ -6,17 +6,17 @@ use super::{Context, quoted};
 use crate::container::{Container, ContainerId, Record, Store};
 use crate::error::Error;
 use crate::proxy::{self, Owner, owner_of};
-use crate::remoteproc::{Processor, ProcessorState, firmware_name};
+use crate::remoteproc::{ProcessorState, firmware_name};
 
-/// The processor was in use although its lock was to be had: who uses it or left it so.
+/// The processor, in sysfs at `place`, was in use although its lock was to be had: who uses it or left it so.
 pub fn in_use(
     context: &Context,
     container: &Container,
     record: &Record,
-    processor: Option<&Processor>,
+    place: &Path,
     state: ProcessorState,
 ) -> Error {
-    let firmware = processor.and_then(|processor| firmware_name(&processor.path).ok()).unwrap_or_default();
+    let firmware = firmware_name(place).unwrap_or_default();
     // A lesser user's lock kept its owner from holding one.
     if let Some(pid) = proxy::proxy_with(&firmware) {
         return owned(record, container, pid);
@@ -29,7 +29,7 @@ pub fn in_use(
             Some(format!("{delete} stops it")),
         );
     }
-    let path = processor.map_or(&record.processor.device, |processor| &processor.path).join("state");
+    let path = place.join("state");
     let path = path.display();
     processor_error(
         record,
@@ -65,16 +65,19 @@ pub fn owned(record: &Record, container: &Container, pid: i32) -> Error {
     )
 }
 
-/// What is wrong with the processor of a container.
+/// What is wrong with the processor of a container, or with the proxy of a pod's sandbox.
 pub fn processor_error(record: &Record, problem: String, hint: Option<String>) -> Error {
-    Error::Processor { name: record.processor.name.clone(), problem, hint }
+    match &record.processor {
+        Some(processor) => Error::Processor { name: processor.name.clone(), problem, hint },
+        None => Error::invalid(problem),
+    }
 }
 
 /// The container whose firmware this is.
 pub fn left_by(context: &Context, firmware: &str) -> Option<ContainerId> {
     context.store.ids().ok()?.into_iter().find(|id| {
         let record = context.store.open(id).ok().and_then(|container| container.record().ok().flatten());
-        record.is_some_and(|record| record.firmware.file_name().is_some_and(|name| name == firmware))
+        record.and_then(|record| record.stored()).is_some_and(|stored| stored.name() == firmware)
     })
 }
 

@@ -83,9 +83,9 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
     {
         Heard::Answer(Answer::Running { passed_over }) => {
             if let Some(pid) = passed_over {
+                let name = record.processor.as_ref().map_or("", |processor| &processor.name);
                 log::warn!(
-                    "processor {}: the lock of process {pid}, which is not root's, was passed over",
-                    record.processor.name
+                    "processor {name}: the lock of process {pid}, which is not root's, was passed over"
                 );
             }
             Ok(())
@@ -114,7 +114,7 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
 /// Where the dump of a firmware will appear that crashed and was left so, and its container: it is made when our proxy
 /// brings the processor back, and may have to be read before that goes on.
 fn left_dump(context: &Context, host: &Host, record: &Record) -> Option<(Container, Dumps)> {
-    let processor = Processor::of(host, &record.processor).ok().flatten()?;
+    let processor = Processor::of(host, record.processor.as_ref()?).ok().flatten()?;
     let crashed = ProcessorState::read(&processor.path) == Ok(ProcessorState::Crashed);
     let firmware = crashed.then(|| firmware_name(&processor.path).ok()).flatten()?;
     let other = context.store.open(&occupant::left_by(context, &firmware)?).ok()?;
@@ -130,29 +130,39 @@ fn explain(
     log: Option<KernelLog>,
 ) -> Error {
     let host = record.host();
-    let processor = Processor::of(&host, &record.processor).ok().flatten();
+    let unexpected = |answer: Answer| {
+        let line = answer.to_line();
+        processor_error(record, format!("the proxy gave an unexpected answer: {}", line.trim_end()), None)
+    };
+    let Some((identity, stored)) = record.deployed() else { return unexpected(answer) };
+    let device = identity.device.display();
+    let processor = Processor::of(&host, identity).ok().flatten();
     match answer {
-        Answer::Busy(state) => occupant::in_use(context, container, record, processor.as_ref(), state),
+        Answer::Busy(state) => {
+            let place = processor.as_ref().map_or(&identity.device, |processor| &processor.path);
+            occupant::in_use(context, container, record, place, state)
+        }
         Answer::Owned(pid) => occupant::owned(record, container, pid),
         Answer::NotRunning(state) => processor_error(
             record,
             format!("the kernel accepted the start, but the state reads {state}"),
-            Some(wedge_hint(record, state)),
+            Some(match state {
+                ProcessorState::Crashed => "the firmware crashed at once".to_owned(),
+                _ => format!(
+                    "after a recovery that failed the kernel takes the processor for powered: unbind and bind the driver of {device}"
+                ),
+            }),
         ),
         Answer::Gone => processor_error(
             record,
-            format!("its device {} is gone", record.processor.device.display()),
+            format!("its device {device} is gone"),
             Some("bind its driver again, then create the container again".to_owned()),
         ),
         Answer::Refused(refusal) => {
-            let error = refusal_error(&host, &record.processor, &record.stored(), refusal, log.as_ref());
+            let error = refusal_error(&host, identity, &stored, refusal, log.as_ref());
             with_boards_hint(error, context, processor.as_ref())
         }
-        other => processor_error(
-            record,
-            format!("the proxy gave an unexpected answer: {}", other.to_line().trim_end()),
-            None,
-        ),
+        other => unexpected(other),
     }
 }
 
@@ -165,14 +175,4 @@ fn with_boards_hint(mut error: Error, context: &Context, processor: Option<&Proc
         *hint = profile.map(|profile| profile.hints.join("; ")).filter(|hints| !hints.is_empty());
     }
     error
-}
-
-fn wedge_hint(record: &Record, state: ProcessorState) -> String {
-    let device = record.processor.device.display();
-    match state {
-        ProcessorState::Crashed => "the firmware crashed at once".to_owned(),
-        _ => format!(
-            "after a recovery that failed the kernel takes the processor for powered: unbind and bind the driver of {device}"
-        ),
-    }
 }

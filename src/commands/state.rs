@@ -113,15 +113,19 @@ fn creating(id: &ContainerId) -> Document {
 fn annotations(container: &Container, record: &Record, sight: &Sight) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     // Whatever the config says: a path of ours is one to read. Not `remove`, which takes 4 kB of code.
-    for (name, value) in record.annotations.iter().filter(|(name, _)| *name != COREDUMP_PATH) {
+    let ours = [RESOLVED_PATH, COREDUMP_PATH, FIRMWARE];
+    for (name, value) in record.annotations.iter().filter(|(name, _)| !ours.contains(&name.as_str())) {
         annotations.insert(name.clone(), value.clone());
     }
     // Under whatever number it has now: another processor may have the one it had at create.
-    let now = sight.processors.iter().find(|processor| processor.identity == record.processor);
+    let identity = record.processor.as_ref();
+    let now = sight.processors.iter().find(|processor| Some(&processor.identity) == identity);
     if let Some(processor) = now {
         annotations.insert(RESOLVED_PATH.to_owned(), processor.path.display().to_string());
     }
-    annotations.insert(FIRMWARE.to_owned(), record.firmware.display().to_string());
+    if let Some(firmware) = &record.firmware {
+        annotations.insert(FIRMWARE.to_owned(), firmware.display().to_string());
+    }
     let coredump = container.path.join(COREDUMP);
     if coredump.exists() {
         annotations.insert(COREDUMP_PATH.to_owned(), coredump.display().to_string());

@@ -37,13 +37,15 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// The root of the machine that it was created on.
     pub host_root: PathBuf,
-    /// The processor.
-    pub processor: Identity,
+    /// The processor; a pod's sandbox has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<Identity>,
     /// What must start before it and stop after it; nothing in older records.
     #[serde(default, skip_serializing_if = "Order::is_free")]
     pub order: Order,
-    /// The stored firmware, below the host root.
-    pub firmware: PathBuf,
+    /// The stored firmware, below the host root; there where the processor is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<PathBuf>,
     /// The container's process.
     pub proxy: ProxyProcess,
     /// What `recovery` is to read for as long as the firmware runs; `None` for whatever it reads.
@@ -92,9 +94,14 @@ impl Record {
         self.stop_timeout.map_or(STOP_TIMEOUT, |seconds| Duration::from_secs(seconds.into()))
     }
 
+    /// The processor, and the stored firmware for it; `None` for a pod's sandbox.
+    pub fn deployed(&self) -> Option<(&Identity, StoredFirmware)> {
+        Some((self.processor.as_ref()?, self.stored()?))
+    }
+
     /// The stored firmware.
-    pub fn stored(&self) -> StoredFirmware {
-        StoredFirmware { path: self.firmware.clone() }
+    pub fn stored(&self) -> Option<StoredFirmware> {
+        Some(StoredFirmware { path: self.firmware.clone()? })
     }
 
     /// Reads a record; the error is a sentence.
@@ -105,6 +112,10 @@ impl Record {
         let text = std::str::from_utf8(bytes).map_err(|e| format!("is damaged: {e}"))?;
         let record: Self = serde_json::from_str(text).map_err(|e| format!("is damaged: {e}"))?;
         match record.version {
+            // Half of it would leave a processor running, or a file behind.
+            VERSION if record.processor.is_some() != record.firmware.is_some() => {
+                Err("is damaged: it has a processor or a firmware alone".to_owned())
+            }
             VERSION => Ok(record),
             other => Err(format!("has format {other}, and this version reads format {VERSION}")),
         }
@@ -132,9 +143,9 @@ mod tests {
             owner: 0,
             annotations: BTreeMap::from([("remoteproc.name".into(), "m4".into())]),
             host_root: "/".into(),
-            processor: Identity { name: "m4".into(), device: "/sys/devices/m4".into() },
+            processor: Some(Identity { name: "m4".into(), device: "/sys/devices/m4".into() }),
             order: Order::default(),
-            firmware: "/lib/firmware/x".into(),
+            firmware: Some("/lib/firmware/x".into()),
             proxy: ProxyProcess { pid: 7, start_time: 8, boot_id: "9".into() },
             recovery: Some("disabled".into()),
             coredump: Some("inline".into()),
@@ -156,7 +167,11 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
-        assert_eq!(Record::parse(&record().to_json()), Ok(record()));
+        let sandbox = Record { processor: None, firmware: None, ..record() };
+        for record in [record(), sandbox] {
+            assert_eq!(Record::parse(&record.to_json()), Ok(record));
+        }
+        assert!(record().deployed().is_some());
     }
 
     #[test]
@@ -164,6 +179,9 @@ mod tests {
         let json = record().to_json();
         for length in 0..json.len() {
             assert!(Record::parse(&json[..length]).unwrap_err().contains("damaged"));
+        }
+        for half in [Record { processor: None, ..record() }, Record { firmware: None, ..record() }] {
+            assert!(Record::parse(&half.to_json()).unwrap_err().contains("damaged"));
         }
         let other = Record { version: 2, ..record() };
         assert!(Record::parse(&other.to_json()).unwrap_err().contains("format 2"));

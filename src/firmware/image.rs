@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Deployment};
 use crate::error::{Error, Result};
 use crate::sys::{errno, files};
 
@@ -26,13 +26,13 @@ pub struct FirmwareImage {
 }
 
 impl FirmwareImage {
-    /// Opens the firmware of a bundle.
+    /// Opens the firmware that a bundle deploys.
     ///
     /// # Errors
     /// [`Error::Config`] when the root file system cannot be opened, [`Error::Firmware`] for anything but a regular file
     /// inside it of at most 256 MiB.
-    pub fn open(bundle: &Bundle) -> Result<Self> {
-        let path = &bundle.firmware;
+    pub fn open(bundle: &Bundle, deployment: &Deployment) -> Result<Self> {
+        let path = &deployment.firmware;
         if path.to_str().is_none_or(|name| name.chars().any(char::is_control)) {
             return Err(refusal(path, "has control characters in its name"));
         }

@@ -31,6 +31,9 @@ pub struct ProxyArgs {
     /// the container's directory
     #[argh(option)]
     pub container: PathBuf,
+    /// there is no processor: name, device and firmware are empty
+    #[argh(switch)]
+    pub sandbox: bool,
     /// the processor's name
     #[argh(option)]
     pub name: String,
@@ -132,6 +135,7 @@ impl ProxyArgs {
         let mut args: Vec<std::ffi::OsString> = vec![PROXY.into()];
         push(&mut args, "--host-root", &self.host_root);
         push(&mut args, "--container", &self.container);
+        args.extend(self.sandbox.then(|| "--sandbox".into()));
         push(&mut args, "--name", &self.name);
         push(&mut args, "--device", &self.device);
         push(&mut args, "--firmware", &self.firmware);
@@ -190,7 +194,8 @@ pub fn proxies_of(container: &Path) -> Vec<i32> {
 
 /// The proxy that was started for a stored firmware, in whatever state directory its container is.
 pub fn proxy_with(firmware: &str) -> Option<i32> {
-    proxies().find(|(_, proxy)| proxy.firmware == firmware).map(|(pid, _)| pid)
+    // Where no firmware could be read, the sandboxes of pods have none of that name.
+    proxies().find(|(_, proxy)| !proxy.sandbox && proxy.firmware == firmware).map(|(pid, _)| pid)
 }
 
 /// All living proxies that the caller can see, by pid.
@@ -245,6 +250,7 @@ mod tests {
         let proxy = ProxyArgs {
             host_root: "/h".into(),
             container: "/run/x".into(),
+            sandbox: true,
             name: "-odd name".into(),
             device: "/sys/devices/m4".into(),
             firmware: "--fw".into(),

@@ -92,7 +92,7 @@ fn restore_what_others_left(args: &ProxyArgs, host: &Host, attributes: &Attribut
         let Ok(other) = store.open(&id) else { continue };
         let Some(note) = noted_settings(&other) else { continue };
         let Ok(Some(record)) = other.record() else { continue };
-        if record.processor == args.identity() && record.is_of_this_boot(host) {
+        if record.processor == Some(args.identity()) && record.is_of_this_boot(host) {
             if let Err(refusal) = restore_settings(&other, &note, attributes) {
                 say(&args.name, format_args!("settings of container {id}: {}", Unrestored(refusal)));
             }

@@ -49,6 +49,9 @@ pub fn resident(args: &ProxyArgs) -> ExitCode {
     if !wait_for_start(&queue) {
         return ASKED;
     }
+    if args.sandbox {
+        return stand(&queue, &container);
+    }
     Phase::Starting.announce();
     let mut running = match boot(args, &container) {
         Ok(running) => running,
@@ -82,6 +85,15 @@ fn wait_for_start(queue: &SignalQueue) -> bool {
         }
         let _ = rustix::event::poll(&mut [PollFd::new(queue, PollFlags::IN)], None);
     }
+}
+
+/// Phase 2 of a pod's sandbox, which keeps the pod's network and boots nothing: until it is asked to end.
+fn stand(queue: &SignalQueue, container: &OwnedFd) -> ExitCode {
+    Phase::Running.announce();
+    Answer::Running { passed_over: None }.say(container, START_FIFO);
+    // A further start is none.
+    while wait_for_start(queue) {}
+    ASKED
 }
 
 /// Phase 2, after the boot: until the firmware ends, or is asked to.

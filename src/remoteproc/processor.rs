@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::sys::{files, sorted};
 
 /// What stays the same of a processor when its number changes: its driver was unbound and bound, or another came first.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Identity {
     /// The attribute `name`; not unique on every board.
     pub name: String,

@@ -12,5 +12,6 @@ mod lifecycle;
 mod logs;
 mod network;
 mod options;
+mod pods;
 mod restarts;
 mod rootless;

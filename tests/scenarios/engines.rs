@@ -6,28 +6,31 @@ use serde_json::{Value, json};
 
 use crate::harness::{Bundle, Machine, Outcome, blink, exit_code, names_in};
 use crate::logs::{objects, only_error};
+use crate::sandbox::CONFIGS as SANDBOXES;
 
 /// What create makes of a config.
 enum Verdict {
     /// Taken in silence.
     Accepted,
+    /// Taken in silence, without a processor.
+    Sandbox,
     /// Taken, with one warning that has these words.
     Warned(&'static str),
     /// Refused, with this property named.
     Refused(&'static str),
 }
 
-use Verdict::{Accepted, Refused, Warned};
+use Verdict::{Accepted, Refused, Sandbox, Warned};
 
 const NO_PROCESSOR: Verdict = Refused("annotations.remoteproc.name: missing");
 
-/// tests/configs, a row each.
+/// tests/configs, a row each; the sandboxes of pods are in [`SANDBOXES`].
 const CONFIGS: [(&str, &str, Verdict); 16] = [
+    ("containerd-1.6-pod-container", include_str!("../configs/containerd-1.6-pod-container.json"), Accepted),
     ("containerd-1.6", include_str!("../configs/containerd-1.6.json"), Accepted),
     ("containerd-1.7", include_str!("../configs/containerd-1.7.json"), Accepted),
     ("containerd-2.1", include_str!("../configs/containerd-2.1.json"), Accepted),
     ("containerd-2.1-pod-container", include_str!("../configs/containerd-2.1-pod-container.json"), Accepted),
-    ("containerd-2.1-pod-sandbox", include_str!("../configs/containerd-2.1-pod-sandbox.json"), NO_PROCESSOR),
     (
         "docker-20.10-hooks-no-processor",
         include_str!("../configs/docker-20.10-hooks-no-processor.json"),
@@ -55,7 +58,7 @@ const CONFIGS: [(&str, &str, Verdict); 16] = [
 
 /// A bundle of an engine's config, with what is outside of it put in place: the root file system, the firmware, the
 /// processor's name, and a network namespace that is there.
-fn bundle(machine: &Machine, name: &str, config: &str) -> Bundle {
+pub fn bundle(machine: &Machine, name: &str, config: &str) -> Bundle {
     let path = machine.scratch().join(name);
     let rootfs = path.join("an-engine's-storage");
     std::fs::create_dir_all(&rootfs).unwrap();
@@ -79,7 +82,8 @@ fn bundle(machine: &Machine, name: &str, config: &str) -> Bundle {
 #[test]
 fn the_configs_of_engines_are_accepted_and_refused_as_they_should_be() {
     let machine = Machine::stm32mp15();
-    for (name, config, verdict) in CONFIGS {
+    let sandboxes = SANDBOXES.map(|(name, config)| (name, config, Sandbox));
+    for (name, config, verdict) in CONFIGS.into_iter().chain(sandboxes) {
         let bundle = bundle(&machine, name, config);
         let outcome = machine.create("x", &bundle);
         let stderr = outcome.stderr.clone();
@@ -89,7 +93,7 @@ fn the_configs_of_engines_are_accepted_and_refused_as_they_should_be() {
                 machine.assert_no_trace();
                 continue;
             }
-            Accepted => assert_eq!((outcome.code, stderr.as_str()), (0, ""), "{name}"),
+            Accepted | Sandbox => assert_eq!((outcome.code, stderr.as_str()), (0, ""), "{name}"),
             Warned(words) => {
                 assert_eq!(outcome.code, 0, "{name}: {stderr}");
                 assert!(stderr.starts_with("warning: ") && stderr.contains(words), "{name}: {stderr}");
@@ -102,7 +106,8 @@ fn the_configs_of_engines_are_accepted_and_refused_as_they_should_be() {
             assert_eq!(&state["annotations"][key], value, "{name}: {key}");
         }
         machine.run(&["start", "x"]).ok();
-        assert_eq!((machine.status("x").as_str(), machine.processor().as_str()), ("running", "running"));
+        let processor = if matches!(verdict, Sandbox) { "offline" } else { "running" };
+        assert_eq!((machine.status("x").as_str(), machine.processor().as_str()), ("running", processor));
         machine.run(&["delete", "--force", "x"]).ok();
         machine.assert_clean();
     }
@@ -121,7 +126,10 @@ pub fn recorded(folder: &str, ending: &str) -> Option<Vec<String>> {
 #[test]
 fn each_config_has_its_row() {
     let Some(files) = recorded("configs", ".json") else { return };
-    assert_eq!(files, CONFIGS.map(|(name, ..)| name));
+    let sandboxes = SANDBOXES.iter().map(|(name, _)| *name);
+    let mut rows: Vec<&str> = CONFIGS.iter().map(|(name, ..)| *name).chain(sandboxes).collect();
+    rows.sort_unstable();
+    assert_eq!(files, rows);
 }
 
 /// The command lines of containerd's shim for runc, which docker uses as well: `--root R --log B/log.json ..`.
@@ -292,15 +300,59 @@ fn podmans_errors_have_the_words_that_it_sorts_them_by() {
     assert!(stderr.contains("no such file or directory"), "{stderr}");
 }
 
+/// conmon's calls and CRI-O's own for one container; `signal` is the last one that it gets.
+fn crios_calls(machine: &Machine, bundle: &Bundle, id: &str, signal: &str) -> i32 {
+    let root = machine.scratch().join("crio-root");
+    let root = root.to_str().unwrap();
+    let pid_file = bundle.path.join("pidfile");
+    let (path, file) = (bundle.path.to_str().unwrap(), pid_file.to_str().unwrap());
+    let conmons = [&format!("--root={root}"), "--systemd-cgroup", "create", "--bundle", path];
+    machine.run(&[&conmons[..], &["--pid-file", file, id]].concat()).ok();
+    let run = |args: &[&str]| machine.run(&[&["--root", root, "--systemd-cgroup"], args].concat());
+    assert!(run(&["state", id]).ok().contains("\"created\""));
+    run(&["start", id]).ok();
+    let state: Value = serde_json::from_str(&run(&["state", id]).ok()).unwrap();
+    let pid: i32 = std::fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+    assert_eq!((&state["status"], &state["pid"], &state["id"]), (&json!("running"), &json!(pid), &json!(id)));
+    run(&["kill", id, signal]).ok();
+    let code = exit_code(pid);
+    let state: Value = serde_json::from_str(&run(&["state", id]).ok()).unwrap();
+    assert_eq!((&state["status"], state.get("pid")), (&json!("stopped"), None));
+    run(&["delete", "--force", id]).ok();
+    run(&["state", id]).refused(&["does not exist"]);
+    code
+}
+
 #[test]
 fn crios_calls_are_understood() {
     let machine = Machine::stm32mp15();
-    let bundle = bundle(&machine, "b", include_str!("../configs/podman-5.4.json"));
-    let path = bundle.path.to_str().unwrap();
-    machine.run(&["--systemd-cgroup", "create", "--bundle", path, ID]).ok();
-    machine.run(&["--systemd-cgroup", "start", ID]).ok();
-    assert!(machine.run(&["--systemd-cgroup", "state", ID]).ok().contains("\"running\""));
-    machine.run(&["--systemd-cgroup", "kill", ID, "KILL"]).ok();
-    machine.run(&["--systemd-cgroup", "delete", "--force", ID]).ok();
+    assert!(machine.run(&["--version"]).ok().starts_with("remoteproc-runtime version "));
+    let features: Value = serde_json::from_str(&machine.run(&["features"]).ok()).unwrap();
+    // It refuses a runtime that has these empty.
+    for version in ["ociVersionMin", "ociVersionMax"] {
+        assert!(features[version].as_str().is_some_and(|version| !version.is_empty()), "{features}");
+    }
+    let container = bundle(&machine, "b", include_str!("../configs/podman-5.4.json"));
+    container.annotate("io.kubernetes.cri-o.ContainerType", "container");
+    for (signal, code) in [("TERM", 0), ("KILL", 137)] {
+        assert_eq!(crios_calls(&machine, &container, ID, signal), code);
+        machine.assert_clean();
+    }
+}
+
+#[test]
+fn crios_sandbox_lives_beside_its_container() {
+    let machine = Machine::stm32mp15();
+    let sandbox = bundle(&machine, "s", include_str!("../configs/podman-5.4.json"));
+    sandbox.edit(|config| {
+        config["process"]["args"] = json!(["/pause"]);
+        config["annotations"]["io.kubernetes.cri-o.ContainerType"] = json!("sandbox");
+    });
+    let running = machine.running("x");
+    for (signal, code) in [("TERM", 0), ("KILL", 137)] {
+        assert_eq!(crios_calls(&machine, &sandbox, ID, signal), code);
+        assert_eq!((machine.pid("x"), machine.processor().as_str()), (running, "running"));
+    }
+    machine.run(&["delete", "--force", "x"]).ok();
     machine.assert_clean();
 }

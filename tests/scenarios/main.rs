@@ -27,6 +27,7 @@ mod kernel;
 mod peers;
 mod races;
 mod replays;
+mod sandbox;
 mod storage;
 
 mod command_line;

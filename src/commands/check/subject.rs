@@ -70,11 +70,18 @@ impl Subject {
 /// The firmware of a bundle and its processor, as create finds them.
 fn of_bundle(path: &Path, args: &Check, notes: &mut Vec<String>) -> Result<(FirmwareImage, Option<String>)> {
     let bundle = Bundle::load(path)?;
+    let Some(deployment) = &bundle.deploys else {
+        return Err(Error::invalid(format!(
+            "{}: it is for the sandbox of a pod, which has no firmware",
+            path.display()
+        )));
+    };
     if !Annotations::of(&bundle)?.firmware_check {
         notes.push(format!("create does not look at this: {FIRMWARE_CHECK} is off"));
     }
-    let image = FirmwareImage::open(&bundle)?;
-    Ok((image, Some(args.processor.clone().unwrap_or(bundle.processor))))
+    let image = FirmwareImage::open(&bundle, deployment)?;
+    let processor = args.processor.as_ref().unwrap_or(&deployment.processor);
+    Ok((image, Some(processor.clone())))
 }
 
 /// What is known of the processor that is meant.

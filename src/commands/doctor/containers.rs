@@ -25,7 +25,7 @@ impl Known {
     /// The name of its stored firmware, as far as it is known.
     pub fn firmware(&self) -> Option<String> {
         match &self.seen {
-            Ok(Seen::Recorded(record)) => Some(record.stored().name().to_owned()),
+            Ok(Seen::Recorded(record)) => Some(record.stored()?.name().to_owned()),
             _ => Some(self.container.noted_firmware()?.name().to_owned()),
         }
     }
@@ -84,8 +84,7 @@ fn without_proxy(report: &mut Report, host: &Host, known: &Known) {
             Ok(Status::Stopped) => {
                 force = "";
                 match left_on_processor(record) {
-                    Some(state) => {
-                        let name = &record.processor.name;
+                    Some((name, state)) => {
                         format!("its proxy is gone, and {name} is {state} with its firmware")
                     }
                     None => {
@@ -106,10 +105,12 @@ fn without_proxy(report: &mut Report, host: &Host, known: &Known) {
     report.say(level, ABOUT, format_args!("{id} of {root}: {text}")).fix(format_args!("{delete}"));
 }
 
-/// The state of the processor that still has the container's firmware.
-fn left_on_processor(record: &Record) -> Option<ProcessorState> {
-    let processor = Processor::of(&record.host(), &record.processor).ok()??;
+/// The processor that still has the container's firmware, and its state.
+fn left_on_processor(record: &Record) -> Option<(&str, ProcessorState)> {
+    let (identity, stored) = record.deployed()?;
+    let processor = Processor::of(&record.host(), identity).ok()??;
     let state = ProcessorState::read(&processor.path).ok()?;
     let firmware = firmware_name(&processor.path).ok()?;
-    (state != ProcessorState::Offline && firmware == record.stored().name()).then_some(state)
+    let left = state != ProcessorState::Offline && firmware == stored.name();
+    left.then_some((&identity.name, state))
 }

@@ -1,6 +1,7 @@
 //! What scenarios are written with.
 
 mod containerd;
+mod cri;
 mod docker;
 mod engine;
 mod machine;
@@ -8,6 +9,7 @@ mod outcome;
 mod podman;
 mod user;
 
+pub use cri::{Cri, EXITED, NOT_READY, Pod, READY, RUNNING, cri, documented_labels};
 pub use engine::{Container, Engine, Network, Status, engine, rootless};
 pub use machine::{Machine, settings, wrapper};
 pub use outcome::Outcome;
