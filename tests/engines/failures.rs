@@ -20,6 +20,17 @@ fn a_crash_ends_it_with_1() {
 }
 
 #[test]
+fn what_crashed_for_good_is_removed_without_a_trace() {
+    let engine = engine();
+    engine.machine().without_recovery();
+    engine.running_blink("one");
+    engine.machine().crash();
+    assert_eq!(engine.ended("one"), 1);
+    engine.remove("one").ok();
+    engine.machine().assert_clean();
+}
+
+#[test]
 fn a_crash_that_the_kernel_recovers_from_is_no_end() {
     let engine = engine();
     engine.running_blink("one");
@@ -32,7 +43,10 @@ fn a_crash_that_the_kernel_recovers_from_is_no_end() {
 fn a_start_that_the_kernel_refuses_fails_with_the_kernels_reason() {
     let engine = engine();
     engine.machine().write("board/remoteproc0/start-error", "EIO");
-    engine.run(&Container::named("one")).refused(&["processor m4", "(EIO)", "can't start rproc m4: -5"]);
+    let run = engine.run(&Container::named("one"));
+    let codes = engine.codes_of_a_refusal();
+    assert!(codes.contains(&run.code), "{run:?}");
+    run.refused(&["processor m4", "(EIO)", "can't start rproc m4: -5"]);
     assert!(engine.running().is_empty());
     engine.remove_by_force("one");
     engine.machine().assert_clean();

@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod examples;
 mod failures;
 mod lifecycle;
 mod logs;
@@ -13,3 +14,4 @@ mod network;
 mod options;
 mod pods;
 mod restarts;
+mod rootless;

@@ -1,6 +1,6 @@
 //! What a firmware's container does to the host's network: no more than any other container.
 
-use crate::harness::{Container, Network, engine};
+use crate::harness::{Container, Network, Status, engine};
 
 /// What the host's network shows, but for what is by chance: names of pairs, hashes in names of chains, hardware addresses,
 /// and the states that interfaces pass through.
@@ -109,4 +109,20 @@ fn whoever_joins_its_network_is_not_in_the_hosts() {
         assert_eq!(other, proxy, "{network:?}");
         assert_ne!(other, host, "{network:?}");
     }
+}
+
+#[test]
+fn a_firmware_that_joins_a_network_is_in_that_one() {
+    let engine = engine();
+    engine.run(&Container::ordinary("one")).ok();
+    engine.run(&Container { network: Network::Of("one"), ..Container::named("two") }).ok();
+    let machine = engine.machine();
+    let [host, ordinary, proxy] =
+        [1, engine.pid("one"), engine.pid("two")].map(|pid| machine.network_of(pid));
+    assert_eq!(proxy, ordinary);
+    assert_ne!(proxy, host);
+    engine.stop("two").ok();
+    assert_eq!(engine.ended("two"), 0);
+    // Whom it joined is none the worse for it.
+    assert_eq!((engine.status("one"), machine.network_of(engine.pid("one"))), (Status::Running, ordinary));
 }

@@ -27,6 +27,20 @@ fn a_firmware_that_crashed_is_restarted_on_failure() {
 }
 
 #[test]
+fn a_firmware_that_was_asked_to_end_is_not_restarted_on_failure() {
+    let engine = engine();
+    let machine = engine.machine();
+    engine.run(&Container { restart_on_failure: true, ..Container::named("one") }).ok();
+    // Not the engine's stop, which restarts nothing whatever the code.
+    engine.kill("one", "TERM").ok();
+    eventually("one has ended", || engine.status("one") == Status::Exited);
+    assert_eq!((machine.processor().as_str(), engine.running()), ("offline", vec![]));
+    assert_eq!(machine.kernel_said("remote processor m4 is now up"), 1);
+    // Last: containerd tells the code when it forgets the task, and begins one where there is none.
+    assert_eq!(engine.exit_code("one"), 0);
+}
+
+#[test]
 fn a_firmware_outlives_its_engine_and_is_in_its_hands_again() {
     let engine = engine();
     let machine = engine.machine();

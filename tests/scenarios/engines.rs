@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Machine, Outcome, blink, exit_code};
+use crate::harness::{Bundle, Machine, Outcome, blink, exit_code, names_in};
 use crate::logs::{objects, only_error};
 use crate::sandbox::CONFIGS as SANDBOXES;
 
@@ -113,16 +113,19 @@ fn the_configs_of_engines_are_accepted_and_refused_as_they_should_be() {
     }
 }
 
+/// The names of a folder of tests, without their ending. None where the sources are not at hand, as on a board: then there
+/// is nothing to compare with.
+pub fn recorded(folder: &str, ending: &str) -> Option<Vec<String>> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).join(folder);
+    let names = folder.exists().then(|| names_in(&folder))?.into_iter();
+    let mut names: Vec<_> = names.filter_map(|name| Some(name.strip_suffix(ending)?.to_owned())).collect();
+    names.sort();
+    Some(names)
+}
+
 #[test]
 fn each_config_has_its_row() {
-    // Where the sources are not at hand, as on a board, there is nothing to compare with.
-    let Ok(entries) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs")) else {
-        return;
-    };
-    let mut files: Vec<String> = entries
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .collect();
-    files.sort();
+    let Some(files) = recorded("configs", ".json") else { return };
     let sandboxes = SANDBOXES.iter().map(|(name, _)| *name);
     let mut rows: Vec<&str> = CONFIGS.iter().map(|(name, ..)| *name).chain(sandboxes).collect();
     rows.sort_unstable();

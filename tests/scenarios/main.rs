@@ -26,6 +26,7 @@ mod fit;
 mod kernel;
 mod peers;
 mod races;
+mod replays;
 mod sandbox;
 mod storage;
 

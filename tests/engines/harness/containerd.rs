@@ -1,6 +1,7 @@
 //! containerd with its own client, ctr, and the stock shim for runc.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -132,6 +133,12 @@ impl Engine for Containerd {
         &self.machine
     }
 
+    fn shell(&self, line: &str) -> Outcome {
+        let mut command = self.machine.command("env");
+        command.arg(format!("CONTAINERD_ADDRESS={}/containerd.sock", self.machine.scratch().display()));
+        self.machine.run(command, &["bash", "-c", line])
+    }
+
     /// ctr creates the container of the OCI runtime with its start.
     fn create(&self, _: &Container) -> Option<Outcome> {
         None
@@ -248,6 +255,10 @@ impl Engine for Containerd {
         let pid = self.machine.shell("pgrep -x containerd").ok().parse().unwrap();
         self.machine.kill(pid);
         self.begin();
+    }
+
+    fn codes_of_a_refusal(&self) -> RangeInclusive<i32> {
+        1..=1
     }
 
     fn has_network(&self, network: Network) -> bool {

@@ -1,5 +1,6 @@
 //! docker, whose daemon starts a containerd of its own.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Command;
 
@@ -85,6 +86,12 @@ impl Engine for Docker {
         &self.machine
     }
 
+    fn shell(&self, line: &str) -> Outcome {
+        let mut command = self.machine.command("env");
+        command.arg(format!("DOCKER_HOST={}", self.socket()));
+        self.machine.run(command, &["bash", "-c", line])
+    }
+
     fn create(&self, container: &Container) -> Option<Outcome> {
         Some(self.with(&["create"], container))
     }
@@ -159,6 +166,10 @@ impl Engine for Docker {
         let pid = std::fs::read_to_string(self.machine.scratch().join("docker.pid")).unwrap();
         self.machine.kill(pid.trim().parse().unwrap());
         self.begin();
+    }
+
+    fn codes_of_a_refusal(&self) -> RangeInclusive<i32> {
+        125..=127
     }
 
     fn has_network(&self, _: Network) -> bool {

@@ -1,11 +1,13 @@
 //! The seam between scenarios and engines.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::containerd::Containerd;
 use super::docker::Docker;
 use super::podman::Podman;
+use super::user::{Rights, User};
 use super::{Machine, Outcome, PATIENCE, eventually, settings};
 
 /// What a scenario asks an engine to run.
@@ -76,6 +78,9 @@ pub enum Status {
 pub trait Engine {
     fn machine(&self) -> &Machine;
 
+    /// Runs a line of the shell, where the engine's own commands find this engine.
+    fn shell(&self, line: &str) -> Outcome;
+
     /// Creates it; none if this engine has no such command.
     fn create(&self, container: &Container) -> Option<Outcome>;
 
@@ -129,6 +134,9 @@ pub trait Engine {
     /// What watches over containers is killed, and comes back if it is a daemon.
     fn restart(&self, name: &str);
 
+    /// The exit codes of `run` for what the runtime refuses.
+    fn codes_of_a_refusal(&self) -> RangeInclusive<i32>;
+
     /// Whether it has such networks.
     fn has_network(&self, network: Network) -> bool;
 
@@ -172,4 +180,19 @@ pub fn engine() -> Box<dyn Engine> {
         "docker" => Box::new(Docker::new(machine)),
         other => panic!("ENGINE={other}: which engine is this?"),
     }
+}
+
+/// The engine in the hands of an ordinary user, on a machine of its own; none if it takes root.
+pub fn rootless(rights: Rights) -> Option<Podman> {
+    if !settings().engine.starts_with("podman") {
+        println!("skipped: this engine takes root");
+        return None;
+    }
+    let machine = Machine::new();
+    if machine.shell("command -v newuidmap").code != 0 {
+        println!("skipped: podman without root needs newuidmap");
+        return None;
+    }
+    let user = User::new(&machine, rights);
+    Some(Podman::rootless(machine, user))
 }

@@ -200,7 +200,9 @@ impl Machine {
 
     /// The firmware files that are stored.
     pub fn stored(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.seen(&self.host_root()).join("lib/firmware")).unwrap();
+        let named = self.read("sys/module/firmware_class/parameters/path");
+        let directory = if named.is_empty() { "lib/firmware" } else { named.trim_start_matches('/') };
+        let entries = std::fs::read_dir(self.seen(&self.host_root()).join(directory)).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
         names.sort();

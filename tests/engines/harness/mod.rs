@@ -7,11 +7,13 @@ mod engine;
 mod machine;
 mod outcome;
 mod podman;
+mod user;
 
 pub use cri::{Cri, EXITED, NOT_READY, Pod, READY, RUNNING, cri, documented_labels};
-pub use engine::{Container, Network, Status, engine};
-pub use machine::{Machine, settings};
+pub use engine::{Container, Engine, Network, Status, engine, rootless};
+pub use machine::{Machine, settings, wrapper};
 pub use outcome::Outcome;
+pub use user::Rights;
 
 use std::time::{Duration, Instant};
 

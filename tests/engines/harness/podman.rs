@@ -1,26 +1,43 @@
-//! podman, with storage and settings of its own.
+//! podman, with storage and settings of its own, as root or as an ordinary user.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::engine::{Container, Engine, Network, Status};
 use super::machine::{binary, settings};
+use super::user::User;
 use super::{Machine, Outcome, machine};
 
 #[derive(Debug)]
 pub struct Podman {
     machine: Machine,
+    /// Who calls it; nobody but root without.
+    user: Option<User>,
 }
 
 impl Podman {
     pub fn new(machine: Machine) -> Self {
-        let place = machine.scratch();
         machine::wrap(&machine);
+        Self::of(machine, None)
+    }
+
+    /// Called by an ordinary user.
+    pub fn rootless(machine: Machine, user: User) -> Self {
+        user.wrap(&machine);
+        Self::of(machine, Some(user))
+    }
+
+    fn of(machine: Machine, user: Option<User>) -> Self {
+        let place = user.as_ref().map_or_else(|| machine.scratch().to_owned(), |user| user.home(&machine));
         let storage = format!(
             "[storage]\ndriver = \"vfs\"\ngraphroot = \"{0}/storage\"\nrunroot = \"{0}/run\"\n",
             place.display()
         );
-        std::fs::write(place.join("storage.conf"), storage).unwrap();
+        // A user's lie where podman looks without being told: what it starts later is told nothing.
+        let folder = if user.is_some() { place.join(".config/containers") } else { place.clone() };
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("storage.conf"), storage).unwrap();
         let settings_file = format!(
             r#"[engine]
 cgroup_manager = "cgroupfs"
@@ -30,7 +47,7 @@ static_dir = "{0}/storage/libpod"
 volume_path = "{0}/storage/volumes"
 
 [engine.runtimes]
-remoteproc = ["{0}/remoteproc-runtime"]
+remoteproc = ["{1}"]
 
 [containers]
 log_driver = "k8s-file"
@@ -38,23 +55,53 @@ log_driver = "k8s-file"
 [network]
 network_config_dir = "{0}/networks"
 "#,
-            place.display()
+            place.display(),
+            machine::wrapper(&machine)
         );
-        std::fs::write(place.join("containers.conf"), settings_file).unwrap();
-        let podman = Self { machine };
-        for image in ["blink", "bare", "sleeper", "text"] {
+        std::fs::write(folder.join("containers.conf"), settings_file).unwrap();
+        let podman = Self { machine, user };
+        if let Some(user) = &podman.user {
+            user.own(&podman.machine);
+        }
+        let images: &[_] =
+            if podman.user.is_some() { &["blink"] } else { &["blink", "bare", "sleeper", "text"] };
+        for image in images {
             podman.podman(&["load", "--quiet", "--input", path(image).to_str().unwrap()]).ok();
         }
         podman
     }
 
-    fn command(&self) -> Command {
+    /// Who calls it, if that is not root.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    /// The runtime itself, called by whoever calls podman.
+    pub fn runtime(&self, args: &[&str]) -> Outcome {
+        let mut command = self
+            .user
+            .as_ref()
+            .map_or_else(|| self.machine.command("env"), |user| user.command(&self.machine));
+        command.arg(machine::wrapper(&self.machine));
+        self.machine.run(command, args)
+    }
+
+    /// `env` with where the settings are; the program is still to come.
+    fn environment(&self) -> Command {
+        if let Some(user) = &self.user {
+            return user.command(&self.machine);
+        }
         let mut command = self.machine.command("env");
         for (name, file) in
             [("CONTAINERS_CONF", "containers.conf"), ("CONTAINERS_STORAGE_CONF", "storage.conf")]
         {
             command.arg(format!("{name}={}", self.machine.scratch().join(file).display()));
         }
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.environment();
         command.arg("podman");
         command
     }
@@ -130,6 +177,10 @@ impl Engine for Podman {
         &self.machine
     }
 
+    fn shell(&self, line: &str) -> Outcome {
+        self.machine.run(self.environment(), &["bash", "-c", line])
+    }
+
     fn create(&self, container: &Container) -> Option<Outcome> {
         Some(self.with(&["create"], container))
     }
@@ -201,6 +252,10 @@ impl Engine for Podman {
     /// There is no daemon; but each container has a monitor.
     fn restart(&self, name: &str) {
         self.machine.kill(self.inspect(name, "{{.State.ConmonPid}}").parse().unwrap());
+    }
+
+    fn codes_of_a_refusal(&self) -> RangeInclusive<i32> {
+        126..=126
     }
 
     fn has_network(&self, _: Network) -> bool {
