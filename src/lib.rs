@@ -6,7 +6,7 @@
 //!
 //! Modules import only from those below them:
 //! `cli`, `logging` > `commands` > `proxy` > `container` > `firmware` > `annotations`, `board` > `bundle`, `remoteproc` >
-//! `host` > `error` > `sys`.
+//! `host` > `error` > `json`, `sys`.
 
 /// The program's name, in its own messages and in the process list.
 pub const PROGRAM: &str = "remoteproc-runtime";
@@ -20,6 +20,7 @@ pub mod container;
 pub mod error;
 pub mod firmware;
 pub mod host;
+pub mod json;
 pub mod logging;
 pub mod proxy;
 pub mod remoteproc;

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 11] = [
     &["bundle", "remoteproc"],
     &["host"],
     &["error"],
-    &["sys"],
+    &["json", "sys"],
 ];
 
 struct Source {

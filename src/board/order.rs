@@ -1,6 +1,6 @@
 //! Which processors must run before another, and stop after it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::find::Board;
 use super::profile::ProcessorProfile;
@@ -9,13 +9,13 @@ use crate::host::Host;
 use crate::remoteproc::{Identity, Processor};
 
 /// The neighbours of a processor in the order of its board, as far as the kernel shows them.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Order {
     /// Must run before it starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Identity>,
     /// Must have stopped before it stops.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Identity>,
 }
 

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::board::Order;
 use crate::firmware::StoredFirmware;
 use crate::host::Host;
+use crate::json::{self, Object};
 use crate::remoteproc::Identity;
 
 /// The format that is written, and the only one that is read.
 const VERSION: u32 = 1;
 
 /// What create knew of a container.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// The format of this record.
@@ -38,32 +39,69 @@ pub struct Record {
     /// The root of the machine that it was created on.
     pub host_root: PathBuf,
     /// The processor; a pod's sandbox has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub processor: Option<Identity>,
     /// What must start before it and stop after it; nothing in older records.
-    #[serde(default, skip_serializing_if = "Order::is_free")]
+    #[serde(skip_serializing_if = "Order::is_free")]
     pub order: Order,
     /// The stored firmware, below the host root; there where the processor is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware: Option<PathBuf>,
     /// The container's process.
     pub proxy: ProxyProcess,
     /// What `recovery` is to read for as long as the firmware runs; `None` for whatever it reads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<String>,
     /// The same of `coredump`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub coredump: Option<String>,
     /// Seconds that a stop may take, 1 to 3600; `None` for the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<u32>,
+}
+
+const NAMES: [&str; 16] = [
+    "version",
+    "id",
+    "ociVersion",
+    "bundle",
+    "rootfs",
+    "created",
+    "owner",
+    "annotations",
+    "hostRoot",
+    "processor",
+    "order",
+    "firmware",
+    "proxy",
+    "recovery",
+    "coredump",
+    "stopTimeout",
+];
+const IDENTITY: [&str; 2] = ["name", "device"];
+
+fn identity(object: &Object<'_>) -> json::Result<Identity> {
+    Ok(Identity { name: object.required("name")?, device: object.required::<String>("device")?.into() })
+}
+
+/// Missing in records of before there was an order.
+fn order(record: &Object<'_>) -> json::Result<Order> {
+    let Some(object) = record.object("order", "order.", &["after", "before"])? else {
+        return Ok(Order::default());
+    };
+    let after = object.object("after", "order.after.", &IDENTITY)?;
+    let before = object.objects("before", "order.before.", &IDENTITY)?;
+    Ok(Order {
+        after: after.as_ref().map(identity).transpose()?,
+        before: before.iter().map(identity).collect::<json::Result<_>>()?,
+    })
 }
 
 /// How long a firmware has to stop where neither its container nor the board's profile says.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A proxy, told apart from every other process that has or will have its pid.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyProcess {
     /// Its pid.
@@ -110,15 +148,50 @@ impl Record {
     /// When it is damaged, or of another format.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| format!("is damaged: {e}"))?;
-        let record: Self = serde_json::from_str(text).map_err(|e| format!("is damaged: {e}"))?;
-        match record.version {
-            // Half of it would leave a processor running, or a file behind.
-            VERSION if record.processor.is_some() != record.firmware.is_some() => {
-                Err("is damaged: it has a processor or a firmware alone".to_owned())
+        let damaged = |problem: json::Problem| format!("is damaged: {problem}");
+        let object = Object::read("", text, &NAMES).map_err(damaged)?;
+        match object.number("version").map_err(damaged)? {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(format!("has format {other}, and this version reads format {VERSION}"));
             }
-            VERSION => Ok(record),
-            other => Err(format!("has format {other}, and this version reads format {VERSION}")),
+            None => return Err(damaged(object.missing("version"))),
         }
+        let record = Self::of(&object).map_err(damaged)?;
+        if record.processor.is_some() != record.firmware.is_some() {
+            // Half of it would leave a processor running, or a file behind.
+            return Err("is damaged: it has a processor or a firmware alone".to_owned());
+        }
+        Ok(record)
+    }
+
+    fn of(object: &Object<'_>) -> json::Result<Self> {
+        let text = |name| object.required::<String>(name);
+        let proxy = object.object("proxy", "proxy.", &["pid", "startTime", "bootId"])?;
+        let proxy = proxy.ok_or_else(|| object.missing("proxy"))?;
+        let processor = object.object("processor", "processor.", &IDENTITY)?;
+        Ok(Self {
+            version: VERSION,
+            id: text("id")?,
+            oci_version: text("ociVersion")?,
+            bundle: text("bundle")?.into(),
+            rootfs: text("rootfs")?.into(),
+            created: text("created")?,
+            owner: object.number("owner")?.ok_or_else(|| object.missing("owner"))?,
+            annotations: object.required("annotations")?,
+            host_root: text("hostRoot")?.into(),
+            processor: processor.as_ref().map(identity).transpose()?,
+            order: order(object)?,
+            firmware: object.optional::<String>("firmware")?.map(PathBuf::from),
+            proxy: ProxyProcess {
+                pid: proxy.number("pid")?.ok_or_else(|| proxy.missing("pid"))?,
+                start_time: proxy.number("startTime")?.ok_or_else(|| proxy.missing("startTime"))?,
+                boot_id: proxy.required("bootId")?,
+            },
+            recovery: object.optional("recovery")?,
+            coredump: object.optional("coredump")?,
+            stop_timeout: object.number("stopTimeout")?,
+        })
     }
 
     /// The record as it is written.

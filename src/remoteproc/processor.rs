@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::sys::{files, sorted};
 
 /// What stays the same of a processor when its number changes: its driver was unbound and bound, or another came first.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Identity {
     /// The attribute `name`; not unique on every board.
     pub name: String,

@@ -3,17 +3,16 @@
 //! Properties that are not read are ignored, as the specification asks of unknown ones; [`Bundle::ignored`] names those
 //! that a user might expect to have an effect.
 
-mod object;
-
 use std::collections::BTreeMap;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 use serde_json::value::RawValue;
 
-use self::object::{Object, config_error};
 use crate::error::{Error, Result};
+use crate::json::{self, Object};
 use crate::sys::{errno, files};
 
 /// The version of the OCI runtime specification that is implemented.
@@ -97,14 +96,16 @@ impl Bundle {
     }
 
     fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(text)
-            .map_err(|e| config_error(path, "", format!("not a valid config: {e}")))?;
-        let config = Object::read(path, "", text, &CONFIG)?;
+        let invalid = |e: &dyn fmt::Display| config_error(path, "", format!("not a valid config: {e}"));
+        let wrong = |problem: json::Problem| config_error(path, &problem.property, problem.text);
+        let text = std::str::from_utf8(text).map_err(|e| invalid(&e))?;
+        let config = Object::read("", text, &CONFIG).map_err(|e| invalid(&e))?;
         let object = |name, prefix, names| {
-            config.object(name, prefix, names)?.ok_or_else(|| config_error(path, name, "missing"))
+            let object = config.object(name, prefix, names).map_err(wrong)?;
+            object.ok_or_else(|| wrong(config.missing(name)))
         };
 
-        let oci_version: String = config.required("ociVersion")?;
+        let oci_version: String = config.required("ociVersion").map_err(wrong)?;
         if !is_supported(&oci_version) {
             return Err(config_error(
                 path,
@@ -112,18 +113,21 @@ impl Bundle {
                 format!("{oci_version:?} is not supported: it must be 1.x"),
             ));
         }
-        let root_path: String = object("root", "root.", &["path"])?.required("path")?;
+        let root_path: String = object("root", "root.", &["path"])?.required("path").map_err(wrong)?;
         let process = object("process", "process.", &PROCESS)?;
-        let args: Vec<String> = process.required("args")?;
-        let terminal = process.optional("terminal")?.unwrap_or(false);
-        let annotations: BTreeMap<String, String> = config.optional("annotations")?.unwrap_or_default();
+        let args: Vec<String> = process.required("args").map_err(wrong)?;
+        let terminal = process.optional("terminal").map_err(wrong)?.unwrap_or(false);
+        let annotations: BTreeMap<String, String> =
+            config.optional("annotations").map_err(wrong)?.unwrap_or_default();
         let deploys = match is_sandbox(path, &annotations)? {
             true => None,
             false => Some(deployment(path, &args, &annotations)?),
         };
-        let linux = config.object("linux", "linux.", &LINUX)?;
+        let linux = config.object("linux", "linux.", &LINUX).map_err(wrong)?;
         let namespaces = match &linux {
-            Some(linux) => linux.objects("namespaces", "linux.namespaces.", &["type", "path"])?,
+            Some(linux) => {
+                linux.objects("namespaces", "linux.namespaces.", &["type", "path"]).map_err(wrong)?
+            }
             None => Vec::new(),
         };
         let network = network(path, &namespaces)?;
@@ -168,6 +172,10 @@ impl Bundle {
     }
 }
 
+fn config_error(path: &Path, property: &str, problem: impl Into<String>) -> Error {
+    Error::Config { path: path.to_owned(), property: property.to_owned(), problem: problem.into() }
+}
+
 /// Whether a SemVer version (`1.0.2-dev`, `1.2.1+rc`) is one of major 1.
 fn is_supported(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
@@ -204,16 +212,17 @@ fn deployment(path: &Path, args: &[String], annotations: &BTreeMap<String, Strin
 }
 
 fn network(path: &Path, namespaces: &[Object<'_>]) -> Result<Network> {
+    let wrong = |problem: json::Problem| config_error(path, &problem.property, problem.text);
     let refused = |problem| Err(config_error(path, "linux.namespaces", problem));
     let mut network = None;
     for namespace in namespaces {
-        if namespace.required::<String>("type")? != "network" {
+        if namespace.required::<String>("type").map_err(wrong)? != "network" {
             continue;
         }
         if network.is_some() {
             return refused("the network namespace is listed twice");
         }
-        let file: Option<String> = namespace.optional("path")?;
+        let file: Option<String> = namespace.optional("path").map_err(wrong)?;
         network = Some(match file.map(PathBuf::from) {
             Some(file) if file.is_absolute() => Network::Join(file),
             Some(file) if !file.as_os_str().is_empty() => {
