@@ -45,7 +45,12 @@ impl<'a> Object<'a> {
         let whole = prefix.strip_suffix('.').unwrap_or(prefix);
         let problem = |text| Problem { property: whole.to_owned(), text };
         if !text.trim_start().starts_with('{') {
-            return Err(problem("invalid type: it must be an object".to_owned()));
+            let kind = if whole.is_empty() {
+                "it must be one JSON object"
+            } else {
+                "invalid type: it must be an object"
+            };
+            return Err(problem(kind.to_owned()));
         }
         let properties = names.iter().map(|name| (*name, None)).collect();
         let mut json = serde_json::Deserializer::from_str(text);
