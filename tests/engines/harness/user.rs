@@ -8,10 +8,10 @@ use super::machine::{binary, script, wrapper};
 
 /// What a package installs for the group: the files themselves.
 const RULES: &str = include_str!(
-    "../../../meta-remoteproc-runtime/recipes-remoteproc/remoteproc-runtime/files/60-remoteproc.rules"
+    "../../../meta-remoteproc-runtime/recipes-containers/remoteproc-runtime/files/60-remoteproc.rules"
 );
 const TMPFILES: &str = include_str!(
-    "../../../meta-remoteproc-runtime/recipes-remoteproc/remoteproc-runtime/files/remoteproc-runtime.tmpfiles"
+    "../../../meta-remoteproc-runtime/recipes-containers/remoteproc-runtime/files/remoteproc-runtime.tmpfiles"
 );
 
 const NAME: &str = "ada";

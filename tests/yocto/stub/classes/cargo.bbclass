@@ -1,0 +1,2 @@
+# Of OpenEmbedded-Core.
+RUSTFLAGS ??= ""
