@@ -45,3 +45,11 @@ REMOTEPROC_BOARD_OF_SOC:zynqmp = "zynqmp"
 # Where REMOTEPROC_BOARD is none of the built-in profiles: the file with it, NAME.toml, by its whole path
 # (boards/README.md says what is in it).
 REMOTEPROC_BOARD_PROFILE ?= ""
+
+# The family of its drivers, by which the kernel's options and modules are chosen: empty for a profile of one's own, for
+# which a machine may set it.
+REMOTEPROC_FAMILY ?= "${@remoteproc_family(d.getVar('REMOTEPROC_BOARD'))}"
+
+def remoteproc_family(board):
+    beginnings = (('imx', 'imx'), ('stm32mp', 'stm32mp'), ('am6', 'ti-k3'), ('j7', 'ti-k3'), ('zynqmp', 'zynqmp'))
+    return next((family for beginning, family in beginnings if board.startswith(beginning)), '')

@@ -81,6 +81,13 @@ class Boards(unittest.TestCase):
         profiles = {path.stem for path in (PROJECT / "boards").glob("*.toml")}
         self.assertEqual({expected for _, _, expected in machines()} - {"-"}, profiles)
 
+    def test_every_profile_has_a_family_of_drivers(self):
+        with Work() as work:
+            for path in (PROJECT / "boards").glob("*.toml"):
+                d = parsed(recipe("remoteproc-runtime-board"), work, REMOTEPROC_BOARD=path.stem)
+                self.assertTrue(d.getVar("REMOTEPROC_FAMILY"), path.stem)
+                self.assertTrue(d.getVar("REMOTEPROC_MODULES_OF_FAMILY"), path.stem)
+
     def test_a_machine_or_a_distribution_names_another_one(self):
         self.assertEqual(self.board("mine", "mx8mp-generic-bsp", REMOTEPROC_BOARD="mine"), "mine")
 

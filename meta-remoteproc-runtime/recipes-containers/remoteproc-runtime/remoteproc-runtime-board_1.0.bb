@@ -34,3 +34,18 @@ FILES:${PN} += "${datadir}/remoteproc-runtime/boards"
 
 CONFFILES:${PN} = "${@'${sysconfdir}/remoteproc-runtime/board' if d.getVar('REMOTEPROC_BOARD') else ''}"
 ALLOW_EMPTY:${PN} = "1"
+
+# The drivers of the machine's family, where the kernel has them as modules.
+REMOTEPROC_MODULES = "kernel-module-virtio-rpmsg-bus kernel-module-rpmsg-char kernel-module-rpmsg-ctrl"
+REMOTEPROC_MODULES_OF_FAMILY = "${@remoteproc_modules(d.getVar('REMOTEPROC_FAMILY'))}"
+
+def remoteproc_modules(family):
+    names = {
+        'imx': ('imx-rproc', 'imx-dsp-rproc'),
+        'stm32mp': ('stm32-rproc',),
+        'ti-k3': ('ti-k3-r5-remoteproc', 'ti-k3-dsp-remoteproc', 'ti-k3-m4-remoteproc', 'pru-rproc'),
+        'zynqmp': ('xlnx-r5-remoteproc',),
+    }
+    return ' '.join('kernel-module-' + name for name in names.get(family, ()))
+
+RRECOMMENDS:${PN} += "${REMOTEPROC_MODULES} ${REMOTEPROC_MODULES_OF_FAMILY}"

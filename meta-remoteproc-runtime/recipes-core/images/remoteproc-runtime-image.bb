@@ -1,0 +1,16 @@
+SUMMARY = "A console image that runs firmware on auxiliary processors"
+DESCRIPTION = "The smallest image that boots, with remoteproc-runtime, and the example firmware where the machine has its \
+               processor."
+SECTION = "images"
+LICENSE = "MIT"
+
+IMAGE_INSTALL = " \
+    packagegroup-core-boot \
+    packagegroup-remoteproc-runtime \
+    ${CORE_IMAGE_EXTRA_INSTALL} \
+"
+IMAGE_INSTALL:append:stm32mp15common = " remoteproc-blink"
+# A root file system that cannot be written gets a firmware directory that can.
+IMAGE_INSTALL:append = "${@bb.utils.contains('IMAGE_FEATURES', 'read-only-rootfs', ' remoteproc-runtime-readonly', '', d)}"
+
+inherit core-image

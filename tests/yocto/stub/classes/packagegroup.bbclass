@@ -1,0 +1,2 @@
+# Of OpenEmbedded-Core.
+LICENSE ?= "MIT"
