@@ -70,6 +70,16 @@ class Runtime(unittest.TestCase):
         version = tomllib.loads((PROJECT / "Cargo.toml").read_text())["package"]["version"]
         self.assertEqual(self.path.stem, f"remoteproc-runtime_{version}")
 
+    def test_an_older_rust_is_told_before_anything_is_built(self):
+        needed = tomllib.loads((PROJECT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
+        with Work() as work:
+            d = parsed(self.path, work)
+            self.assertEqual(d.getVar("REMOTEPROC_RUNTIME_RUST"), needed)
+            for rust, skipped in (("1.75%", True), ("1.86.0", True), (f"{needed}%", False), ("1.97.1%", False), ("2.0%", False)):
+                with self.subTest(rust):
+                    d = parsed(self.path, work, RUSTVERSION=rust)
+                    self.assertEqual(bool(d.getVar("__SKIPPED")), skipped)
+
     def test_the_crates_are_those_of_the_lock_file(self):
         subprocess.run([LAYER / "scripts/update-crates", "--check"], check=True)
         locked = tomllib.loads((PROJECT / "Cargo.lock").read_text())["package"]

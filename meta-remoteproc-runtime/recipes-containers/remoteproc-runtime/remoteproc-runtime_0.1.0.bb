@@ -49,6 +49,15 @@ SRC_URI += " \
 
 inherit cargo cargo-update-recipe-crates systemd update-rc.d useradd
 
+# rust-version of Cargo.toml. scarthgap's own Rust is older: meta-lts-mixins has a newer one.
+REMOTEPROC_RUNTIME_RUST = "1.87"
+
+python () {
+    needed, there = d.getVar('REMOTEPROC_RUNTIME_RUST'), (d.getVar('RUSTVERSION') or '').rstrip('%')
+    if there and bb.utils.vercmp_string_op(there, needed, '<'):
+        raise bb.parse.SkipRecipe('it takes Rust %s, and RUSTVERSION is %s: add a layer with a newer one' % (needed, there))
+}
+
 # The engines whose configuration is packaged; that of an engine that is not in the image does nothing.
 PACKAGECONFIG ??= "${@bb.utils.contains('DISTRO_FEATURES', 'virtualization', 'podman containerd docker', '', d)}"
 PACKAGECONFIG[containerd] = ",,,"
@@ -59,6 +68,9 @@ PACKAGECONFIG[podman] = ",,,"
 # there twice becomes a function. Thumb instructions come by the machine's tune.
 RUSTFLAGS:append:class-target = " -Cforce-unwind-tables=no -Cllvm-args=-enable-machine-outliner=always"
 RUSTFLAGS:append:class-target:aarch64 = " -Ctarget-feature=-outline-atomics"
+
+# What is to be stripped is so by the packaging, which keeps the names for -dbg.
+export CARGO_PROFILE_RELEASE_STRIP = "false"
 
 # What --version calls the commit.
 export REMOTEPROC_RUNTIME_COMMIT = "${@d.getVar('SRCREV') if d.getVar('REMOTEPROC_RUNTIME_GIT') else 'unknown'}"
