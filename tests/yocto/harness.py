@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import types
 from pathlib import Path
 
@@ -134,3 +135,30 @@ def for_r5f():
             (address,) = struct.unpack_from("<I", elf, header + field)
             struct.pack_into("<I", elf, header + field, moved[address])
     return bytes(elf)
+
+
+def eventually(holds):
+    """Waits until it does."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise TimeoutError("it does not come about")
+
+
+class SimulatedBoard:
+    """A board below WORK/host, and in WORK the program that takes it for the machine."""
+
+    def __init__(self, work, kind):
+        (work / "host").mkdir()
+        command = [PROGRAMS / "simulated-board", "--board", kind, work / "host"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: (work / "host/sys/class/remoteproc").exists())
+        self.program = work / "remoteproc-runtime"
+        roots = f"--host-root {work}/host --root {work}/state"
+        self.program.write_text(f'#!/bin/sh\nexec {PROGRAMS}/remoteproc-runtime {roots} "$@"\n')
+        self.program.chmod(0o755)
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()

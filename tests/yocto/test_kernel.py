@@ -34,6 +34,10 @@ class Kernel(unittest.TestCase):
                 for name in expected:
                     self.assertTrue(bb.utils.which(d.getVar("FILESPATH"), name), name)
 
+    def test_a_distribution_with_tests_has_what_the_scenarios_take(self):
+        with Work() as work:
+            self.assertIn("file://ptest.cfg", self.kernel(work, "", INCLUDE, DISTRO_FEATURES="ptest").getVar("SRC_URI").split())
+
     def test_files_lie_where_the_series_unpacks_them(self):
         with Work() as work:
             d = self.kernel(work, "stm32mp15common", INCLUDE, UNPACKDIR="/unpacked")
@@ -41,7 +45,7 @@ class Kernel(unittest.TestCase):
 
     def test_fragments_have_options_and_comments_alone(self):
         fragments = list(LAYER.glob("recipes-kernel/linux/remoteproc/*.cfg"))
-        self.assertEqual({path.stem for path in fragments} - {"remoteproc"}, {name for name in FRAGMENTS.values() if name})
+        self.assertEqual({path.stem for path in fragments} - {"remoteproc", "ptest"}, {name for name in FRAGMENTS.values() if name})
         for path in fragments:
             for line in path.read_text().splitlines():
                 self.assertRegex(line, re.compile(r"^(# \S.*|CONFIG_[A-Z0-9_]+=[ym])$"), path.name)

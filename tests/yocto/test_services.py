@@ -1,7 +1,6 @@
 """The script for sysvinit, with the runtime and a simulated board."""
 import json
 import re
-import time
 import unittest
 
 from harness import *
@@ -16,20 +15,11 @@ class Script(unittest.TestCase):
         work = Work()
         self.work = work.__enter__()
         self.addCleanup(work.__exit__)
-        (self.work / "host").mkdir()
-        simulated = [PROGRAMS / "simulated-board", "--board", kind, self.work / "host"]
-        board = subprocess.Popen(simulated, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(board.wait)
-        self.addCleanup(board.terminate)
-        self.eventually(lambda: (self.work / "host/sys/class/remoteproc").exists())
-
-        program = self.work / "remoteproc-runtime"
-        roots = f"--host-root {self.work}/host --root {self.work}/state"
-        program.write_text(f'#!/bin/sh\nexec {PROGRAMS}/remoteproc-runtime {roots} "$@"\n')
-        program.chmod(0o755)
-        self.program = program
+        board = SimulatedBoard(self.work, kind)
+        self.addCleanup(board.end)
+        self.program = board.program
         for name, processor, firmware in bundles:
-            spec = [program, "spec", "--bundle", self.work / "bundles" / name, "--processor", processor]
+            spec = [self.program, "spec", "--bundle", self.work / "bundles" / name, "--processor", processor]
             subprocess.run([*spec, "--firmware", firmware], check=True)
         script = (LAYER / "recipes-containers/remoteproc-runtime/files/remoteproc-runtime.init").read_text()
         for line, path in (("bundles", "bundles"), ("runtime", "remoteproc-runtime"), ("log", "log"), ("manual", "manual")):
@@ -38,13 +28,6 @@ class Script(unittest.TestCase):
         (self.work / "script").write_text(script)
         (self.work / "script").chmod(0o755)
         self.addCleanup(self.script, "stop")
-
-    def eventually(self, holds):
-        for _ in range(600):
-            if holds():
-                return
-            time.sleep(0.05)
-        self.fail("it does not come about")
 
     def script(self, verb):
         """Exit code and what standard error says."""
@@ -90,7 +73,7 @@ class Script(unittest.TestCase):
         remoteproc = self.work / "host/sys/kernel/debug/remoteproc/remoteproc0"
         (remoteproc / "recovery").write_text("disabled")
         (remoteproc / "crash").write_text("1")
-        self.eventually(lambda: self.states() == {"blink": "stopped"})
+        eventually(lambda: self.states() == {"blink": "stopped"})
         self.assertEqual(self.script("start"), (0, ""))
         self.assertEqual(self.states(), {"blink": "running"})
 

@@ -33,6 +33,7 @@ REMOTEPROC_RUNTIME_SOURCES = " \
     src \
     tests/board \
     tests/conformance \
+    ${@'tests/configs tests/firmware tests/scenarios' if d.getVar('PTEST_ENABLED') == '1' else ''} \
 "
 
 SRC_URI += " \
@@ -45,9 +46,10 @@ SRC_URI += " \
     file://remoteproc-runtime.init \
     file://remoteproc-runtime.tmpfiles \
     file://remoteproc-runtime@.service \
+    file://run-ptest \
 "
 
-inherit cargo cargo-update-recipe-crates systemd update-rc.d useradd
+inherit cargo cargo-update-recipe-crates ptest systemd update-rc.d useradd
 
 # rust-version of Cargo.toml. scarthgap's own Rust is older: meta-lts-mixins has a newer one.
 REMOTEPROC_RUNTIME_RUST = "1.87"
@@ -109,6 +111,16 @@ do_install:append:class-target() {
     fi
 }
 
+# The scenarios carry the simulated board and the firmware in them.
+do_compile_ptest() {
+    oe_cargo_build --test scenarios
+}
+
+do_install_ptest() {
+    scenarios=$(find ${B}/target/${CARGO_TARGET_SUBDIR}/deps -maxdepth 1 -type f -name 'scenarios-*' -perm -100)
+    install -m 0755 "$scenarios" ${D}${PTEST_PATH}/scenarios
+}
+
 PACKAGE_BEFORE_PN = " \
     ${PN}-boards \
     ${PN}-containerd \
@@ -142,6 +154,7 @@ RDEPENDS:${PN}-containerd = "${PN}"
 RDEPENDS:${PN}-docker = "${PN}"
 RDEPENDS:${PN}-group = "${PN}"
 RDEPENDS:${PN}-podman = "${PN}"
+RDEPENDS:${PN}-ptest += "coreutils util-linux"
 RDEPENDS:${PN}-readonly = "${PN}"
 RDEPENDS:${PN}-services = "${PN}"
 
