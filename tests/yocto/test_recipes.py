@@ -1,6 +1,7 @@
 """Every recipe is parsed, names what is there, and packages what it installs."""
 import fnmatch
 import hashlib
+import re
 import tomllib
 import unittest
 
@@ -109,6 +110,16 @@ class Runtime(unittest.TestCase):
             unpack(d)
             metadata = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version=1"]
             subprocess.run([*metadata, f"--manifest-path={d.getVar('S')}/Cargo.toml"], check=True, stdout=subprocess.DEVNULL)
+
+    def test_the_scenarios_find_what_is_built_into_them(self):
+        with Work() as work:
+            d = parsed(self.path, work, DISTRO_FEATURES="ptest")
+            unpack(d)
+            sources = list((Path(d.getVar("S")) / "tests/scenarios").rglob("*.rs"))
+            self.assertGreater(len(sources), 10)
+            for source in sources:
+                for path in re.findall(r'include_(?:str|bytes)!\("(.*?)"\)', source.read_text()):
+                    self.assertTrue((source.parent / path).exists(), f"{source.name}: {path}")
 
     def installed(self, work, **variables):
         """The recipe after its install task, with a program as the build would leave it."""

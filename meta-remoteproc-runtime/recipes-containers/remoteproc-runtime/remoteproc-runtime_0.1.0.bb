@@ -33,7 +33,7 @@ REMOTEPROC_RUNTIME_SOURCES = " \
     src \
     tests/board \
     tests/conformance \
-    ${@'tests/configs tests/firmware tests/scenarios' if d.getVar('PTEST_ENABLED') == '1' else ''} \
+    ${@'tests/calls tests/configs tests/firmware tests/scenarios' if d.getVar('PTEST_ENABLED') == '1' else ''} \
 "
 
 SRC_URI += " \
