@@ -137,9 +137,11 @@ remoteproc_bundle_alias() {
 remoteproc_bundle_after() {
     profile="${REMOTEPROC_BOARD_PROFILE}"
     awk -v alias="$1" '
-        /^\[\[processor\]\]/ { mine = 0 }
+        function end_of_processor() { if (mine) print after; mine = 0; after = "" }
+        /^\[\[processor\]\]/ { end_of_processor() }
         /^aliases *=/ { mine = index($0, "[\"" alias "\"") > 0 }
-        mine && /^after *=/ { split($0, parts, "\""); print parts[2] }
+        /^after *=/ { split($0, parts, "\""); after = parts[2] }
+        END { end_of_processor() }
     ' "${profile:-${STAGING_DATADIR_NATIVE}/remoteproc-runtime/boards/${REMOTEPROC_BOARD}.toml}"
 }
 

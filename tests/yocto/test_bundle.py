@@ -109,6 +109,15 @@ class Bundle(unittest.TestCase):
                 expected = [[p["aliases"][0], *([p["after"]] if "after" in p else [])] for p in processors]
                 self.assertEqual([line.split() for line in run(d, "say_order").splitlines()], expected)
 
+    def test_the_order_is_found_wherever_it_stands(self):
+        profile = self.work / "mine.toml"
+        blocks = ('aliases = ["a"]', 'after = "a"\naliases = ["b", "a2"]', 'aliases = ["c"]\nafter = "b"')
+        profile.write_text("".join(f"[[processor]]\n{block}\n" for block in blocks))
+        d = self.parsed("", REMOTEPROC_BOARD="mine", REMOTEPROC_BOARD_PROFILE=str(profile))
+        d.setVar("say_order", 'for one in a b c a2; do echo "$one $(remoteproc_bundle_after $one)"; done\n')
+        d.setVarFlags("say_order", {"func": "1"})
+        self.assertEqual(run(d, "say_order").splitlines(), ["a ", "b a", "c b", "a2 "])
+
     def test_the_unit_comes_after_that_of_the_processor_that_precedes_its_own(self):
         firmware = self.work / "r5.elf"
         firmware.write_bytes(for_r5f())
