@@ -7,7 +7,7 @@ use simulated_board::FirmwareBuilder;
 use crate::harness::{Machine, Outcome, eventually, timed};
 
 /// Far below start's own limit of 60 s, and long for verbs that only look.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 /// Creates a container and tries to start it: what start said, and the proxy's exit code.
 #[track_caller]

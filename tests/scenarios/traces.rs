@@ -186,8 +186,8 @@ fn a_reader_who_is_gone_is_no_trouble() {
 fn a_firmware_that_floods_its_buffer_does_not_flood_the_log() {
     const SIZE: u32 = 16 << 10;
     let machine = Machine::simulated(BoardSpec::stm32mp15());
-    let begin = Instant::now();
     let resident = started(&machine, &machine.bundle_of("x", "m4", &with_buffers(&[SIZE])));
+    let begin = Instant::now();
     let mut rounds = 0..;
     while begin.elapsed().as_millis() < 1500 {
         let round = rounds.next().unwrap();

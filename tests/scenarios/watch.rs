@@ -302,12 +302,13 @@ fn a_processor_that_crashes_while_it_is_being_stopped_is_brought_to_a_halt() {
     for recovery in ["enabled", "disabled"] {
         let machine = Machine::stm32mp15();
         machine.set(0, "recovery", recovery);
-        machine.fault(0, "stop-delay-ms", "300");
         machine.running("x");
         std::thread::scope(|scope| {
+            let hang = machine.hang(0, "stop-hangs");
             let kill = scope.spawn(|| machine.run(&["kill", "x"]));
             machine.await_phase("x", "stopping");
             machine.crash(0);
+            drop(hang);
             kill.join().unwrap().ok();
         });
         assert_eq!((machine.status("x").as_str(), machine.processor().as_str()), ("stopped", "offline"));
