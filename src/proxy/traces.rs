@@ -9,9 +9,10 @@ use rustix::io::Errno;
 use crate::host::Host;
 use crate::remoteproc::{Processor, Traces};
 
-/// How soon to look again after something new, and after nothing new for a while.
+/// How soon to look again after something new, and after nothing new for a while: twice as late each time, so that what
+/// comes after a silence is seen after as long again at most.
 const SOON: Duration = Duration::from_millis(50);
-const LATE: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_secs(5);
 
 /// How many bytes a second are passed on, in the long run: a firmware that floods its buffer is not to fill the flash with
 /// an engine's log. What it overwrites meanwhile is not seen.

@@ -5,8 +5,7 @@
 
 mod news;
 
-use std::fs::File;
-use std::io::{Read, Seek};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, Result};
@@ -20,6 +19,9 @@ const BUFFERS: usize = 4;
 
 /// How much of a buffer is looked at, in bytes. Memory is taken as far as the text goes.
 const LIMIT: usize = 512 << 10;
+
+/// How much is read at once, in bytes.
+const PIECE: usize = 4096;
 
 /// The trace buffers of a processor, followed. Allocates when it is made, and no more.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Traces {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
             match rustix::fs::open(directory.join(format!("trace{number}")), flags, Mode::empty()) {
                 // There is room for all.
-                Ok(file) => drop(buffers.push(Buffer::of(file.into()))),
+                Ok(file) => drop(buffers.push(Buffer::of(file))),
                 Err(Errno::NOENT) if number > 0 => break,
                 Err(errno) => return Err(errno),
             }
@@ -119,7 +121,7 @@ fn title(number: usize, at_line_start: bool) -> heapless::String<32> {
 /// A trace buffer that is followed.
 #[derive(Debug)]
 struct Buffer {
-    file: File,
+    file: OwnedFd,
     /// What it held at the last look.
     text: Vec<u8>,
     /// Where the news of that look ended.
@@ -129,7 +131,7 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn of(file: File) -> Self {
+    fn of(file: OwnedFd) -> Self {
         // While two looks are compared, both are there.
         Self { file, text: Vec::with_capacity(2 * LIMIT), cursor: 0, waiting: News::default() }
     }
@@ -147,19 +149,31 @@ impl Buffer {
 
     fn read(&mut self) -> Result<News> {
         let known = self.text.len();
-        let read = self
-            .file
-            .rewind()
-            .and_then(|()| (&self.file).take(LIMIT as u64).read_to_end(&mut self.text))
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
-        if read.is_err() {
+        if let Err(errno) = self.append(known + LIMIT) {
             self.text.truncate(known);
+            return Err(errno);
         }
-        read?;
         let (before, now) = self.text.split_at(known);
         let news = news(before, self.cursor, now);
         self.text.drain(..known);
         Ok(news)
+    }
+
+    /// Appends all that it holds now, until there are `most` bytes. Not by one large read, whose room a file system may
+    /// touch as a whole (FUSE does); a piece that is not full is the last.
+    #[inline(never)]
+    fn append(&mut self, most: usize) -> Result<()> {
+        let mut piece = [0; PIECE];
+        let known = self.text.len();
+        loop {
+            let room = most.saturating_sub(self.text.len()).min(PIECE);
+            let wanted = piece.get_mut(..room).unwrap_or_default();
+            let read = rustix::io::pread(&self.file, wanted, (self.text.len() - known) as u64)?;
+            self.text.extend_from_slice(piece.get(..read).unwrap_or_default());
+            if read < PIECE {
+                return Ok(());
+            }
+        }
     }
 
     /// Offers the news piece by piece, until less is taken than was offered.
