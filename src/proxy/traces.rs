@@ -62,6 +62,8 @@ impl Tracing {
         let aloud = self.aloud;
         // Gone already, it is what it was at the last look.
         let _ = self.traces.pass_on(&mut |text| if aloud { put(text) } else { text.len() });
+        // What nobody took is given up: what is kept is to be the last that there was.
+        self.traces.catch_up();
         &self.traces
     }
 }

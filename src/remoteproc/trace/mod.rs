@@ -90,6 +90,15 @@ impl Traces {
         result.map(|()| passed)
     }
 
+    /// Gives up what was not taken, and looks once more into the buffers that had such.
+    pub fn catch_up(&mut self) {
+        for buffer in self.buffers.iter_mut().filter(|buffer| !buffer.waiting.is_empty()) {
+            buffer.waiting = News::default();
+            // One that is gone is what it was at the last look.
+            let _ = buffer.look();
+        }
+    }
+
     /// Gives all that they held at the last look, the oldest first.
     pub fn give_all(&self, take: &mut dyn FnMut(&[u8])) {
         for (number, buffer) in self.buffers.iter().enumerate() {
