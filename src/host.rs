@@ -58,6 +58,16 @@ impl Host {
         self.path("dev/kmsg")
     }
 
+    /// Where debugfs is mounted.
+    pub fn debugfs(&self) -> PathBuf {
+        self.path("sys/kernel/debug")
+    }
+
+    /// Where the kernel shows what firmware writes to its trace buffers (drivers/remoteproc/remoteproc_debugfs.c).
+    pub fn remoteproc_debugfs(&self) -> PathBuf {
+        self.debugfs().join("remoteproc")
+    }
+
     /// Where the kernel lists the dumps of crashed devices (drivers/base/devcoredump.c).
     pub fn devcoredump_class(&self) -> PathBuf {
         self.path("sys/class/devcoredump")

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use argh::FromArgs;
-use rustix::event::PollFd;
 use rustix::io::Errno;
 
 use super::Context;
@@ -12,7 +11,7 @@ use crate::container::{Container, ContainerId, Record, Status, TRACE};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::{Identity, Processor, Traces};
-use crate::sys::clock::timespec;
+use crate::sys::clock::Deadline;
 use crate::sys::process::Process;
 
 /// show what a container's firmware wrote to its trace buffers
@@ -45,46 +44,56 @@ pub fn run(context: &Context, args: &Logs) -> Result<()> {
         _ => Process::open(record.proxy.pid, record.proxy.start_time)
             .map_err(|e| Error::io("open", format!("/proc/{}", record.proxy.pid), e))?,
     };
-    let Some(proxy) = proxy else { return show_kept(&container) };
-    let mut traces = None;
-    loop {
-        if traces.is_none() {
-            traces = open(&record.host(), identity, args.follow)?;
-        }
-        // Its end is seen before the last look, so that nothing comes behind that.
-        let ended = args.follow && has_ended(&proxy, &record)?;
-        let heard = traces.as_mut().is_none_or(pass_on);
-        if ended || !args.follow || !heard {
-            break;
-        }
+    match proxy {
+        None => show_kept(&container),
+        Some(proxy) if args.follow => follow(&container, &record, identity, &proxy),
+        Some(_) => show_now(&record.host(), identity),
     }
-    if traces.is_none() && args.follow {
-        return show_kept(&container);
+}
+
+/// Prints what the buffers of a running container hold now.
+fn show_now(host: &Host, identity: &Identity) -> Result<()> {
+    match open(host, identity)? {
+        Some(mut traces) => {
+            pass_on(&mut traces);
+        }
+        None => {
+            let name = &identity.name;
+            log::warn!("the firmware on {name} has no trace buffer, or debugfs is not mounted: see doctor");
+        }
     }
     Ok(())
 }
 
-/// The buffers of a running container; `None` with a word about it, or silence while they may still come.
-fn open(host: &Host, identity: &Identity, may_come: bool) -> Result<Option<Traces>> {
-    let Some(processor) = Processor::of(host, identity)? else { return Ok(None) };
-    match Traces::of(host, &processor) {
-        Ok(traces) => Ok(Some(traces)),
-        Err(Errno::NOENT) if may_come => Ok(None),
-        Err(Errno::NOENT) => {
-            let name = &identity.name;
-            log::warn!("the firmware on {name} has no trace buffer, or debugfs is not mounted: see doctor");
-            Ok(None)
+/// Prints what comes, until the container ends or nobody reads it any longer.
+fn follow(container: &Container, record: &Record, identity: &Identity, proxy: &Process) -> Result<()> {
+    let host = record.host();
+    let mut traces = None;
+    loop {
+        // They come with the start.
+        if traces.is_none() {
+            traces = open(&host, identity)?;
         }
-        Err(errno) => Err(Error::io("read", host.path("sys/kernel/debug/remoteproc"), errno)),
+        // Its end is seen before the last look, so that nothing comes behind that.
+        let ended = proxy
+            .wait_until(Deadline::after(PAUSE))
+            .map_err(|e| Error::io("wait for", format!("/proc/{}", record.proxy.pid), e))?;
+        let heard = traces.as_mut().is_none_or(pass_on);
+        match traces {
+            None if ended => return show_kept(container),
+            _ if ended || !heard => return Ok(()),
+            _ => {}
+        }
     }
 }
 
-/// Waits a moment for the container's end; whether it came.
-fn has_ended(proxy: &Process, record: &Record) -> Result<bool> {
-    let mut fds: [PollFd<'_>; 1] = [proxy.poll_fd()];
-    match rustix::event::poll(&mut fds, Some(&timespec(PAUSE))) {
-        Ok(_) | Err(Errno::INTR) => Ok(!fds[0].revents().is_empty()),
-        Err(e) => Err(Error::io("wait for", format!("/proc/{}", record.proxy.pid), e)),
+/// The buffers of the firmware on a processor; `None` where it has none, or they cannot be seen.
+fn open(host: &Host, identity: &Identity) -> Result<Option<Traces>> {
+    let Some(processor) = Processor::of(host, identity)? else { return Ok(None) };
+    match Traces::of(host, &processor) {
+        Ok(traces) => Ok(Some(traces)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::io("read", host.remoteproc_debugfs(), errno)),
     }
 }
 

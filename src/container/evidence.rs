@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
 use crate::remoteproc::{Copied, Dump, Traces};
+use crate::sys::files;
 
 /// Its name in the container's directory.
 pub const COREDUMP: &str = "coredump";
@@ -56,12 +57,8 @@ pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
     traces.give_all(&mut |text| {
         let left_out = excess.min(text.len());
         excess -= left_out;
-        let mut rest = text.get(left_out..).unwrap_or_default();
-        while !rest.is_empty() && result.is_ok() {
-            match rustix::io::write(&file, rest) {
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(errno) => result = Err(errno),
-            }
+        if result.is_ok() {
+            result = files::write_all(&file, text.get(left_out..).unwrap_or_default());
         }
     });
     result

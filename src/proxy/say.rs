@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use heapless::String;
-use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::sys::files;
 
 /// The longest line, in bytes; it is cut there. Below `PIPE_BUF` (4096), so that a pipe takes it whole.
 const LINE: usize = 512;
@@ -20,9 +21,7 @@ pub fn say(processor: &str, message: fmt::Arguments<'_>) {
     }
     let stderr = std::io::stderr();
     // A pipe that nobody empties would block the watch over the processor: then the line is lost instead.
-    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    if rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::OUT) {
+    if files::takes_now(&stderr) {
         let _ = rustix::io::write(&stderr, text.as_bytes());
     }
 }

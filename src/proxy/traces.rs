@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::host::Host;
 use crate::remoteproc::{Processor, Traces};
+use crate::sys::files;
 
 /// How soon to look again after something new, and after nothing new for a while: twice as late each time, so that what
 /// comes after a silence is seen after as long again at most.
@@ -73,9 +73,7 @@ fn put(text: &[u8]) -> usize {
     let stdout = std::io::stdout();
     let mut taken = 0;
     while let Some(rest) = text.get(taken..).filter(|rest| !rest.is_empty()) {
-        let mut fds = [PollFd::new(&stdout, PollFlags::OUT)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if !matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(1..)) {
+        if !files::takes_now(&stdout) {
             break;
         }
         match rustix::io::write(&stdout, rest.get(..PIECE).unwrap_or(rest)) {

@@ -108,14 +108,10 @@ impl Dump {
             let length = rustix::io::read(&self.0, &mut piece[..])?;
             let room = usize::try_from(limit - bytes).unwrap_or(usize::MAX);
             let cut = length > room;
-            let mut left = piece.get(..length.min(room)).unwrap_or_default();
-            let ends = cut || left.is_empty();
-            while !left.is_empty() {
-                let written = rustix::io::write(&to, left)?;
-                bytes += written as u64;
-                left = left.get(written..).unwrap_or_default();
-            }
-            if ends {
+            let wanted = piece.get(..length.min(room)).unwrap_or_default();
+            files::write_all(&to, wanted)?;
+            bytes += wanted.len() as u64;
+            if cut || wanted.is_empty() {
                 return Ok(Copied { bytes, cut });
             }
         }

@@ -8,10 +8,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Access, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result};
 
-use super::clock::Deadline;
+use super::clock::{Deadline, timespec};
 
 /// How often a lock that another process holds is tried again: flock(2) has no wait with a limit.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
@@ -129,6 +130,22 @@ pub fn entries(path: &Path) -> std::io::Result<impl Iterator<Item = std::fs::Dir
 /// Removes a path as [`remove_if_there`] does.
 pub fn remove_path_if_there(path: &Path) -> Result<()> {
     remove_if_there(CWD, path)
+}
+
+/// Writes all of `bytes`. Allocates nothing.
+pub fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        let written = rustix::io::write(&file, bytes)?;
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Whether a write does not wait now: a pipe or terminal has room, a file is one, or nobody will ever read it and the write
+/// says so.
+pub fn takes_now(file: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&file, PollFlags::OUT)];
+    matches!(rustix::event::poll(&mut fds, Some(&timespec(Duration::ZERO))), Ok(1..))
 }
 
 /// Takes an exclusive lock at once, or says that somebody else has it.

@@ -38,7 +38,7 @@ fn log(report: &mut Report, host: &Host) {
 /// debugfs shows what a firmware writes to its trace buffers (drivers/remoteproc/remoteproc_debugfs.c).
 fn traces(report: &mut Report, host: &Host) {
     const ABOUT: &str = "traces";
-    let path = host.path("sys/kernel/debug");
+    let path = host.debugfs();
     let shown = path.display();
     match std::fs::read_dir(&path).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {

@@ -27,8 +27,10 @@ const PIECE: usize = 4096;
 #[derive(Debug)]
 pub struct Traces {
     buffers: heapless::Vec<Buffer, BUFFERS>,
-    /// The buffer whose text was passed on last, and whether that ended with its line.
-    shown: (usize, bool),
+    /// The buffer whose text was passed on last.
+    shown: Option<usize>,
+    /// That ended with its line.
+    at_line_start: bool,
 }
 
 /// Takes a piece of text, and says how many of its bytes it took.
@@ -41,7 +43,7 @@ impl Traces {
     /// `ENOENT` where it has none, or debugfs is not mounted; `EACCES` for whoever may not look.
     pub fn of(host: &Host, processor: &Processor) -> Result<Self> {
         let mut buffers = heapless::Vec::new();
-        let directory = host.path("sys/kernel/debug/remoteproc").join(processor.kernel_name());
+        let directory = host.remoteproc_debugfs().join(processor.kernel_name());
         for number in 0..BUFFERS {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
             match rustix::fs::open(directory.join(format!("trace{number}")), flags, Mode::empty()) {
@@ -51,7 +53,7 @@ impl Traces {
                 Err(errno) => return Err(errno),
             }
         }
-        Ok(Self { buffers, shown: (0, true) })
+        Ok(Self { buffers, shown: None, at_line_start: true })
     }
 
     /// Looks into all of them and offers what is new; how many bytes were taken. What was not is offered again, before
@@ -70,19 +72,19 @@ impl Traces {
                     continue;
                 }
             }
-            if several && self.shown.0 != number + 1 {
-                let title = title(number, self.shown.1);
+            if several && self.shown != Some(number) {
+                let title = title(number, self.at_line_start);
                 if take(title.as_bytes()) < title.len() {
                     break;
                 }
-                self.shown.0 = number + 1;
+                self.shown = Some(number);
             }
-            let shown = &mut self.shown;
+            let at_line_start = &mut self.at_line_start;
             buffer.offer(&mut |piece| {
                 let taken = take(piece);
                 passed += taken;
                 if let Some(last) = piece.get(..taken).and_then(<[u8]>::last) {
-                    shown.1 = *last == b'\n';
+                    *at_line_start = *last == b'\n';
                 }
                 taken
             });
@@ -223,7 +225,7 @@ mod tests {
 
     impl Board {
         fn path(&self, name: &str) -> std::path::PathBuf {
-            self.host.path("sys/kernel/debug/remoteproc/remoteproc0").join(name)
+            self.host.remoteproc_debugfs().join("remoteproc0").join(name)
         }
 
         fn traces(&self) -> Traces {
