@@ -4,7 +4,6 @@
 //! that a user might expect to have an effect.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +11,7 @@ use rustix::io::Errno;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::json::{self, Object};
+use crate::json::{self, Object, Problem};
 use crate::sys::{errno, files};
 
 /// The version of the OCI runtime specification that is implemented.
@@ -96,41 +95,35 @@ impl Bundle {
     }
 
     fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
-        let invalid = |e: &dyn fmt::Display| config_error(path, "", format!("not a valid config: {e}"));
-        let wrong = |problem: json::Problem| config_error(path, &problem.property, problem.text);
-        let text = std::str::from_utf8(text).map_err(|e| invalid(&e))?;
-        let config = Object::read("", text, &CONFIG).map_err(|e| invalid(&e))?;
-        let object = |name, prefix, names| {
-            let object = config.object(name, prefix, names).map_err(wrong)?;
-            object.ok_or_else(|| wrong(config.missing(name)))
-        };
+        let text = std::str::from_utf8(text).map_err(|e| problem("", e.to_string()));
+        text.and_then(|text| Self::of(directory, text)).map_err(|wrong| match wrong.property.as_str() {
+            "" => config_error(path, "", format!("not a valid config: {}", wrong.text)),
+            property => config_error(path, property, wrong.text),
+        })
+    }
 
-        let oci_version: String = config.required("ociVersion").map_err(wrong)?;
+    fn of(directory: PathBuf, text: &str) -> json::Result<Self> {
+        let config = Object::read("", text, &CONFIG)?;
+        let oci_version: String = config.required("ociVersion")?;
         if !is_supported(&oci_version) {
-            return Err(config_error(
-                path,
-                "ociVersion",
-                format!("{oci_version:?} is not supported: it must be 1.x"),
-            ));
+            let text = format!("{oci_version:?} is not supported: it must be 1.x");
+            return Err(config.problem("ociVersion", text));
         }
-        let root_path: String = object("root", "root.", &["path"])?.required("path").map_err(wrong)?;
-        let process = object("process", "process.", &PROCESS)?;
-        let args: Vec<String> = process.required("args").map_err(wrong)?;
-        let terminal = process.optional("terminal").map_err(wrong)?.unwrap_or(false);
-        let annotations: BTreeMap<String, String> =
-            config.optional("annotations").map_err(wrong)?.unwrap_or_default();
-        let deploys = match is_sandbox(path, &annotations)? {
+        let root_path: String = config.required_object("root", "root.", &["path"])?.required("path")?;
+        let process = config.required_object("process", "process.", &PROCESS)?;
+        let args: Vec<String> = process.required("args")?;
+        let terminal = process.optional("terminal")?.unwrap_or(false);
+        let annotations: BTreeMap<String, String> = config.optional("annotations")?.unwrap_or_default();
+        let deploys = match is_sandbox(&annotations)? {
             true => None,
-            false => Some(deployment(path, &args, &annotations)?),
+            false => Some(deployment(&args, &annotations)?),
         };
-        let linux = config.object("linux", "linux.", &LINUX).map_err(wrong)?;
+        let linux = config.object("linux", "linux.", &LINUX)?;
         let namespaces = match &linux {
-            Some(linux) => {
-                linux.objects("namespaces", "linux.namespaces.", &["type", "path"]).map_err(wrong)?
-            }
+            Some(linux) => linux.objects("namespaces", "linux.namespaces.", &["type", "path"])?,
             None => Vec::new(),
         };
-        let network = network(path, &namespaces)?;
+        let network = network(&namespaces)?;
 
         Ok(Self {
             ignored: ignored(&config, &process, linux.as_ref()),
@@ -186,43 +179,42 @@ fn is_supported(version: &str) -> bool {
 
 /// Whether an engine says that this is the sandbox of a pod. Both containers of a pod get the pod's annotations, so the
 /// one that names the processor tells nothing.
-fn is_sandbox(path: &Path, annotations: &BTreeMap<String, String>) -> Result<bool> {
+fn is_sandbox(annotations: &BTreeMap<String, String>) -> json::Result<bool> {
     let said = POD_ANNOTATIONS.map(|name| annotations.get(name).map(|kind| kind == "sandbox"));
     match said {
         [Some(one), Some(other)] if one != other => {
             let [one, other] = POD_ANNOTATIONS;
-            let problem = format!("contradicts {other}: one of them says sandbox");
-            Err(config_error(path, &format!("annotations.{one}"), problem))
+            let text = format!("contradicts {other}: one of them says sandbox");
+            Err(problem(&format!("annotations.{one}"), text))
         }
         _ => Ok(said.contains(&Some(true))),
     }
 }
 
-fn deployment(path: &Path, args: &[String], annotations: &BTreeMap<String, String>) -> Result<Deployment> {
+fn deployment(args: &[String], annotations: &BTreeMap<String, String>) -> json::Result<Deployment> {
     let [firmware] = args else {
-        let problem = format!("has {} entries: it must be exactly one, the firmware's name", args.len());
-        return Err(config_error(path, "process.args", problem));
+        let text = format!("has {} entries: it must be exactly one, the firmware's name", args.len());
+        return Err(problem("process.args", text));
     };
     let processor = annotations.get(PROCESSOR_ANNOTATION).filter(|name| !name.is_empty()).cloned();
     let processor = processor.ok_or_else(|| {
-        let problem = "missing: it names the processor, as in /sys/class/remoteproc/remoteprocN/name";
-        config_error(path, &format!("annotations.{PROCESSOR_ANNOTATION}"), problem)
+        let text = "missing: it names the processor, as in /sys/class/remoteproc/remoteprocN/name";
+        problem(&format!("annotations.{PROCESSOR_ANNOTATION}"), text)
     })?;
     Ok(Deployment { firmware: firmware.into(), processor })
 }
 
-fn network(path: &Path, namespaces: &[Object<'_>]) -> Result<Network> {
-    let wrong = |problem: json::Problem| config_error(path, &problem.property, problem.text);
-    let refused = |problem| Err(config_error(path, "linux.namespaces", problem));
+fn network(namespaces: &[Object<'_>]) -> json::Result<Network> {
+    let refused = |text| Err(problem("linux.namespaces", text));
     let mut network = None;
     for namespace in namespaces {
-        if namespace.required::<String>("type").map_err(wrong)? != "network" {
+        if namespace.required::<String>("type")? != "network" {
             continue;
         }
         if network.is_some() {
             return refused("the network namespace is listed twice");
         }
-        let file: Option<String> = namespace.optional("path").map_err(wrong)?;
+        let file: Option<String> = namespace.optional("path")?;
         network = Some(match file.map(PathBuf::from) {
             Some(file) if file.is_absolute() => Network::Join(file),
             Some(file) if !file.as_os_str().is_empty() => {
@@ -232,6 +224,10 @@ fn network(path: &Path, namespaces: &[Object<'_>]) -> Result<Network> {
         });
     }
     Ok(network.unwrap_or(Network::Host))
+}
+
+fn problem(property: &str, text: impl Into<String>) -> Problem {
+    Problem { property: property.to_owned(), text: text.into() }
 }
 
 /// Whether a property is there and not an empty object, array, string or null.

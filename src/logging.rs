@@ -12,6 +12,7 @@ use log::{Level, LevelFilter, Record};
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, one_line};
+use crate::json;
 use crate::sys::clock;
 
 /// How and where to log, from the global options.
@@ -115,8 +116,7 @@ fn write_line(to: &mut dyn Write, json: bool, level: Level, message: &str) -> st
     };
     let time = clock::now_rfc3339();
     let line = if json {
-        // A text alone is in one line, however a document would be laid out.
-        let message = serde_json::to_string_pretty(message).unwrap_or_default();
+        let message = json::quoted(message);
         format!("{{\"level\":\"{level}\",\"msg\":{message},\"time\":\"{time}\"}}")
     } else {
         format!("time=\"{time}\" level={level} msg={message:?}")

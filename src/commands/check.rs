@@ -9,8 +9,9 @@ use std::process::ExitCode;
 
 use argh::{FromArgValue, FromArgs};
 
-use super::{Place, json, print};
+use super::{Place, print};
 use crate::error::Result;
+use crate::json;
 use subject::Subject;
 
 /// examine a firmware for a processor, touching nothing

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::columns::{columns, header};
 use super::state::{self, Document, Sight};
-use super::{Context, json, print};
+use super::{Context, print};
 use crate::container::{ContainerId, Record, Seen};
 use crate::error::{Error, Result, one_line};
 use crate::host::Host;
+use crate::json;
 
 /// list the containers of the state directory
 #[derive(Debug, FromArgs)]

@@ -6,7 +6,6 @@ mod create;
 mod delete;
 mod doctor;
 mod features;
-mod json;
 mod kill;
 mod list;
 mod logs;

@@ -4,10 +4,11 @@ use argh::{FromArgValue, FromArgs};
 use serde_json::Value;
 
 use super::columns::{columns, header};
-use super::{Place, json, print};
+use super::{Place, print};
 use crate::board::{self, Board, ProcessorProfile};
 use crate::error::{Result, one_line};
 use crate::host::Host;
+use crate::json;
 use crate::proxy::{self, Owner, owner_of};
 use crate::remoteproc::{Processor, ProcessorState, firmware_name, holder_of};
 

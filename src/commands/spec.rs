@@ -9,9 +9,9 @@ use argh::FromArgs;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::json;
 use crate::bundle::{OCI_VERSION, PROCESSOR_ANNOTATION};
 use crate::error::{Error, Result};
+use crate::json;
 
 /// write a bundle for a firmware, ready for create
 #[derive(Debug, FromArgs)]

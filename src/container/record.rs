@@ -150,12 +150,9 @@ impl Record {
         let text = std::str::from_utf8(bytes).map_err(|e| format!("is damaged: {e}"))?;
         let damaged = |problem: json::Problem| format!("is damaged: {problem}");
         let object = Object::read("", text, &NAMES).map_err(damaged)?;
-        match object.number("version").map_err(damaged)? {
-            Some(VERSION) => {}
-            Some(other) => {
-                return Err(format!("has format {other}, and this version reads format {VERSION}"));
-            }
-            None => return Err(damaged(object.missing("version"))),
+        let version: u32 = object.required_number("version").map_err(damaged)?;
+        if version != VERSION {
+            return Err(format!("has format {version}, and this version reads format {VERSION}"));
         }
         let record = Self::of(&object).map_err(damaged)?;
         if record.processor.is_some() != record.firmware.is_some() {
@@ -167,8 +164,7 @@ impl Record {
 
     fn of(object: &Object<'_>) -> json::Result<Self> {
         let text = |name| object.required::<String>(name);
-        let proxy = object.object("proxy", "proxy.", &["pid", "startTime", "bootId"])?;
-        let proxy = proxy.ok_or_else(|| object.missing("proxy"))?;
+        let proxy = object.required_object("proxy", "proxy.", &["pid", "startTime", "bootId"])?;
         let processor = object.object("processor", "processor.", &IDENTITY)?;
         Ok(Self {
             version: VERSION,
@@ -177,15 +173,15 @@ impl Record {
             bundle: text("bundle")?.into(),
             rootfs: text("rootfs")?.into(),
             created: text("created")?,
-            owner: object.number("owner")?.ok_or_else(|| object.missing("owner"))?,
+            owner: object.required_number("owner")?,
             annotations: object.required("annotations")?,
             host_root: text("hostRoot")?.into(),
             processor: processor.as_ref().map(identity).transpose()?,
             order: order(object)?,
             firmware: object.optional::<String>("firmware")?.map(PathBuf::from),
             proxy: ProxyProcess {
-                pid: proxy.number("pid")?.ok_or_else(|| proxy.missing("pid"))?,
-                start_time: proxy.number("startTime")?.ok_or_else(|| proxy.missing("startTime"))?,
+                pid: proxy.required_number("pid")?,
+                start_time: proxy.required_number("startTime")?,
                 boot_id: proxy.required("bootId")?,
             },
             recovery: object.optional("recovery")?,
@@ -217,7 +213,10 @@ mod tests {
             annotations: BTreeMap::from([("remoteproc.name".into(), "m4".into())]),
             host_root: "/".into(),
             processor: Some(Identity { name: "m4".into(), device: "/sys/devices/m4".into() }),
-            order: Order::default(),
+            order: Order {
+                after: Some(Identity { name: "first".into(), device: "/sys/devices/first".into() }),
+                before: vec![Identity { name: "last".into(), device: "/sys/devices/last".into() }],
+            },
             firmware: Some("/lib/firmware/x".into()),
             proxy: ProxyProcess { pid: 7, start_time: 8, boot_id: "9".into() },
             recovery: Some("disabled".into()),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::subject::Subject;
-use crate::commands::json::{self, path, text, texts};
+use crate::json::{self, path, text, texts};
 
 pub fn object(subject: &Subject) -> Value {
     let (seen, elf) = (&subject.seen, subject.seen.elf.as_ref());

@@ -19,11 +19,12 @@ use argh::FromArgs;
 use self::report::{Level, Report};
 use super::list::ListFormat;
 use super::processors::look;
-use super::{Place, json, occupant, print, quoted};
+use super::{Place, occupant, print, quoted};
 use crate::board;
 use crate::container::Store;
 use crate::error::Result;
 use crate::host::Host;
+use crate::json;
 
 /// look for what keeps containers from running, and say what mends it; exits with 0 when they can run
 #[derive(Debug, FromArgs)]

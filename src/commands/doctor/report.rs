@@ -4,8 +4,8 @@ use std::fmt::Arguments;
 
 use serde_json::Value;
 
-use crate::commands::json;
 use crate::error::one_line;
+use crate::json;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

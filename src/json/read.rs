@@ -1,5 +1,4 @@
-//! Objects of JSON whose properties are read one by one, so that an error names the one it is about. By one visitor for all of
-//! them: what derive would write for each is several times the code.
+//! Objects whose properties are read one by one, so that an error names the one it is about. By one visitor for all of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,6 +62,7 @@ impl<'a> Object<'a> {
     /// A property as it is written; `None` where it is missing, or null.
     pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let found = self.properties.iter().find(|(known, _)| *known == name);
+        debug_assert!(found.is_some(), "{}{name} is not among the names that were read", self.prefix);
         found.and_then(|(_, raw)| *raw).filter(|raw| raw.get() != "null")
     }
 
@@ -93,12 +93,28 @@ impl<'a> Object<'a> {
         Ok(Some(number))
     }
 
+    /// A number that must be there.
+    ///
+    /// # Errors
+    /// When it is not, or is none in its range.
+    pub fn required_number<T: FromStr>(&self, name: &str) -> Result<T> {
+        self.number(name)?.ok_or_else(|| self.missing(name))
+    }
+
     /// A property that is an object, if it is there.
     ///
     /// # Errors
     /// As [`Object::read`].
     pub fn object(&self, name: &str, prefix: &'static str, names: &[&'static str]) -> Result<Option<Self>> {
         self.raw(name).map(|raw| Self::read(prefix, raw.get(), names)).transpose()
+    }
+
+    /// A property that must be there and is an object.
+    ///
+    /// # Errors
+    /// As [`Object::read`], and when it is missing.
+    pub fn required_object(&self, name: &str, prefix: &'static str, names: &[&'static str]) -> Result<Self> {
+        self.object(name, prefix, names)?.ok_or_else(|| self.missing(name))
     }
 
     /// A property that is an array of objects; empty where it is missing.
@@ -112,12 +128,12 @@ impl<'a> Object<'a> {
         entries.into_iter().map(|entry| Self::read(prefix, entry.get(), names)).collect()
     }
 
-    /// The problem of a property that must be there and is not.
-    pub fn missing(&self, name: &str) -> Problem {
+    fn missing(&self, name: &str) -> Problem {
         self.problem(name, "missing")
     }
 
-    fn problem(&self, name: &str, text: impl Into<String>) -> Problem {
+    /// That something is wrong with a property, in the words of `text`.
+    pub fn problem(&self, name: &str, text: impl Into<String>) -> Problem {
         Problem { property: format!("{}{name}", self.prefix), text: text.into() }
     }
 }
@@ -185,7 +201,7 @@ mod tests {
             .filter_map(|entry| entry.number("x").unwrap())
             .collect();
         assert_eq!(numbers, [1, 2]);
-        assert!(object.objects("missing", "", &[]).unwrap().is_empty());
+        assert!(read("{}").unwrap().objects("a", "", &[]).unwrap().is_empty());
         for bad in ["b", "c"] {
             let problem = object.objects(bad, "b.", &["x"]).unwrap_err().to_string();
             assert!(problem.contains("invalid type"), "{problem}");

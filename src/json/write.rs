@@ -1,5 +1,5 @@
-//! JSON that is printed, made piece by piece. Not by the macro `json`, which writes an insertion for each key, nor by what
-//! `Value` shows of itself, which brings a writer of its own.
+//! JSON that is printed. Not by the macro `json`, which writes an insertion for each key, nor by what `Value` shows of
+//! itself, which brings a writer of its own.
 
 use std::path::Path;
 
@@ -14,6 +14,7 @@ pub fn object(pairs: Vec<(&str, Value)>) -> Value {
     Value::Object(object)
 }
 
+/// A text.
 pub fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
@@ -26,6 +27,12 @@ pub fn path(path: &Path) -> Value {
 /// An array of texts.
 pub fn texts(texts: &[String]) -> Value {
     texts.iter().map(|own| text(own)).collect()
+}
+
+/// A text as it is written in JSON. It is in one line, however a document would be laid out.
+pub fn quoted(text: &str) -> String {
+    // A text can always be written.
+    serde_json::to_string_pretty(text).unwrap_or_default()
 }
 
 /// As it is printed, with a line break behind.
