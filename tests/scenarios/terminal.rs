@@ -10,6 +10,7 @@ use std::process::Command;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde_json::Value;
+use simulated_board::{BoardSpec, FirmwareBuilder};
 
 use crate::harness::{
     Bundle, Machine, Outcome, PATIENCE, binary, eventually, exit_code, in_scenarios_words, traced,
@@ -182,6 +183,23 @@ fn the_terminal_shows_what_the_firmware_writes() {
     // As a terminal has it.
     let text = read_until(&mut console.master().0, "hello from the other side\r\n");
     assert!(text.contains("m4: booted"), "{text:?}");
+}
+
+#[test]
+fn more_than_a_terminal_holds_keeps_no_firmware_from_being_stopped() {
+    let machine = Machine::simulated(BoardSpec::stm32mp15());
+    let console = Console::listen(&machine);
+    let text = "more than a terminal holds\n".repeat(6000);
+    let trace = FirmwareBuilder::new().segment(0x1003_0000, &[0; 64]).data(0x1000_0000, text.as_bytes());
+    let firmware = trace.trace(0x1000_0000, u32::try_from(text.len()).unwrap()).build();
+    let bundle = machine.bundle_of("x", "m4", &firmware);
+    bundle.edit(|config| config["process"]["terminal"] = Value::Bool(true));
+    create_with_console(&machine, &bundle, &console.path).ok();
+    let (_master, pid) = (console.master(), machine.pid("x"));
+    machine.run(&["start", "x"]).ok();
+    machine.run(&["kill", "x"]).ok();
+    wait_for_end(pid);
+    assert_eq!(machine.run(&["logs", "x"]).ok().len(), 64 << 10, "what is kept is the end");
 }
 
 #[test]
