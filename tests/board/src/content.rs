@@ -63,6 +63,7 @@ impl State {
             recovery_delay,
             start_hangs,
             stop_hangs,
+            crash_at_look,
             dump_size,
         } = slot.faults;
         let name = |errno: Option<Errno>| line(errno.map_or("", errno::name_of));
@@ -76,6 +77,7 @@ impl State {
             Control::RecoveryDelay => Ok(ms(recovery_delay)),
             Control::StartHangs => Ok(switch(start_hangs)),
             Control::StopHangs => Ok(switch(stop_hangs)),
+            Control::CrashAtLook => Ok(switch(crash_at_look)),
             Control::DumpSize => Ok(line(&dump_size.to_string())),
             Control::Plug => Ok(match &slot.device {
                 Some(device) => line(&format!("remoteproc{}", device.index)),
@@ -263,6 +265,7 @@ fn set_fault(faults: &mut Faults, control: Control, word: &str) -> Result<(), Er
         Control::RecoveryDelay => faults.recovery_delay = delay()?,
         Control::StartHangs => faults.start_hangs = switch()?,
         Control::StopHangs => faults.stop_hangs = switch()?,
+        Control::CrashAtLook => faults.crash_at_look = switch()?,
         Control::DumpSize => faults.dump_size = word.parse().map_err(|_| Errno::EINVAL)?,
         _ => return Err(Errno::EINVAL),
     }

@@ -87,6 +87,9 @@ impl BoardFilesystem {
             // A page at a time, as kernfs does (fs/kernfs/file.c).
             return self.machine.lock().read_dump(*number, offset, PAGE.min(size as usize));
         }
+        if let File::Device(id, Attribute::State) = file {
+            self.machine.crash_at_look(*id);
+        }
         let fresh = self.machine.lock().show(file)?;
         if let File::Device(_, Attribute::Trace(_)) = file {
             // The buffer itself each time, of any length (drivers/remoteproc/remoteproc_debugfs.c, rproc_trace_read).

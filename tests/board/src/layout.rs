@@ -109,6 +109,7 @@ fn controls(tree: &mut Tree, slot: usize) {
         ("start-hangs", 0o644, Control::StartHangs),
         ("stop-hangs", 0o644, Control::StopHangs),
         ("crash-now", 0o200, Control::Crash),
+        ("crash-at-look", 0o644, Control::CrashAtLook),
         ("trace", 0o200, Control::Trace),
         ("state", 0o644, Control::State),
         ("refcount", 0o444, Control::References),

@@ -26,6 +26,8 @@ pub(crate) struct Faults {
     pub(crate) recovery_delay: Duration,
     pub(crate) start_hangs: bool,
     pub(crate) stop_hangs: bool,
+    /// The next reading of the attribute `state` finds it just crashed.
+    pub(crate) crash_at_look: bool,
     /// The least bytes a crash dump has.
     pub(crate) dump_size: u64,
 }
@@ -40,6 +42,7 @@ impl Default for Faults {
             recovery_delay: Duration::from_millis(1),
             start_hangs: false,
             stop_hangs: false,
+            crash_at_look: false,
             dump_size: 0,
         }
     }

@@ -99,6 +99,21 @@ impl Machine {
             .map_err(|_| Errno::EAGAIN)
     }
 
+    /// Whoever looks at `state` is to find it crashed by something that happened just before: it is reported and handled,
+    /// but not recovered.
+    pub(crate) fn crash_at_look(&self, id: DeviceId) {
+        let due = {
+            let mut state = self.lock();
+            let slot = state.slot_of(id);
+            slot.is_some_and(|slot| std::mem::take(&mut state.slots[slot].faults.crash_at_look))
+        };
+        if due {
+            // A device that is gone by now has no state.
+            self.with(id, |processor| processor.report_crash(1)).ok();
+            self.exclusively(id, || self.with(id, |processor| processor.handle_crash())).ok();
+        }
+    }
+
     /// rproc_trigger_recovery and rproc_boot_recovery, with a dump between stop and load: half of the recovery delay passes before the stop, half after.
     fn recover(&self, id: DeviceId) -> Result<(), Errno> {
         self.exclusively(id, || {

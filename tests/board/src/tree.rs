@@ -69,6 +69,7 @@ pub(crate) enum Control {
     StartHangs,
     StopHangs,
     Crash,
+    CrashAtLook,
     Trace,
     State,
     References,

@@ -139,6 +139,21 @@ fn recovery_of_a_vanished_firmware_is_the_wedge_until_a_rebind() {
 }
 
 #[test]
+fn a_look_may_find_a_crash_that_has_just_happened() {
+    let bench = Bench::stm32mp15();
+    bench.install("fw.elf", &firmware().build());
+    bench.m4("firmware").write("fw.elf").unwrap();
+    bench.m4("state").write("start").unwrap();
+    assert_eq!(bench.control("crash-at-look").errno("2"), libc::EINVAL);
+    bench.control("crash-at-look").write("1").unwrap();
+    assert_eq!(bench.m4("state").word(), "crashed");
+    assert_eq!(
+        (bench.control("crash-at-look").word().as_str(), bench.m4("state").word().as_str()),
+        ("0", "crashed")
+    );
+}
+
+#[test]
 fn the_trace_is_what_the_firmware_holds_and_what_is_appended() {
     let bench = Bench::stm32mp15();
     let image = firmware().segment(0x1000_0000, b"boot ok\n\0").trace(0x1000_0000, 64).build();
