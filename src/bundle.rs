@@ -87,8 +87,13 @@ impl Bundle {
         let directory =
             files::real_path(directory).map_err(|e| Error::io("open the bundle", directory, e))?;
         let path = directory.join("config.json");
-        let text = files::read_at_most(&path, CONFIG_LIMIT).map_err(|e| match Errno::from_io_error(&e) {
+        let opened = files::open_directory(&directory)
+            .and_then(|bundle| files::open_regular_beneath(bundle, Path::new("config.json")));
+        let read = opened.map_err(Into::into).and_then(|file| files::read_open(file, CONFIG_LIMIT));
+        let text = read.map_err(|e| match Errno::from_io_error(&e) {
             Some(Errno::FBIG) => config_error(&path, "", format!("larger than {} MiB", CONFIG_LIMIT >> 20)),
+            Some(Errno::NOTSUP) => config_error(&path, "", "is not a regular file"),
+            Some(Errno::XDEV) => config_error(&path, "", "is a link that leads out of the bundle"),
             _ => Error::io("read", &path, e),
         })?;
         Self::parse(directory, &path, &text)

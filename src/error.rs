@@ -43,6 +43,15 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The state directory is not the caller's alone.
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// The firmware cannot be used or stored.
     Firmware {
         /// The file in the image, or the directory it should go to.
@@ -154,7 +163,7 @@ impl Error {
         match self {
             Self::Usage(_) => Some("remoteproc-runtime --help lists verbs and options".to_owned()),
             Self::AlreadyExists => Some("delete the container first, or choose another id".to_owned()),
-            Self::WrongStatus { hint, .. } => Some(hint.clone()),
+            Self::WrongStatus { hint, .. } | Self::State { hint, .. } => Some(hint.clone()),
             Self::Firmware { hint, .. } | Self::Processor { hint, .. } | Self::Kernel { hint, .. } => {
                 hint.clone()
             }
@@ -193,6 +202,7 @@ impl fmt::Display for Error {
             Self::Config { path, property, problem } => {
                 write!(f, "{}: {property}: {problem}", path.display())
             }
+            Self::State { path, problem, .. } => write!(f, "state directory {}: {problem}", path.display()),
             Self::Firmware { path, problem, .. } => write!(f, "firmware: {}: {problem}", path.display()),
             Self::Processor { name, problem, .. } => write!(f, "processor {name}: {problem}"),
             Self::Kernel { processor, action, errno, .. } => {
@@ -222,6 +232,16 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// A path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
+    match path.chars().all(plain) {
+        true => path.into_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,5 +262,11 @@ mod tests {
         );
         assert!(error.hint().unwrap().contains("free some space"));
         assert_eq!((error.exit_code(), Error::Usage(String::new()).exit_code()), (1, 2));
+    }
+
+    #[test]
+    fn a_shell_takes_a_path_for_nothing_else() {
+        assert_eq!(quoted(Path::new("/run/remoteproc-runtime")), "/run/remoteproc-runtime");
+        assert_eq!(quoted(Path::new("/a b$(c)'d")), r"'/a b$(c)'\''d'");
     }
 }

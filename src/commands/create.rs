@@ -89,7 +89,8 @@ pub fn create(context: &Context, wish: Wish<'_>) -> Result<Proxy> {
         }
     };
 
-    let mut undo = Undo { container: store.create(&id, clear)?, pid_file: None, done: false };
+    let container = store.create(&id, |container| clear(host, container))?;
+    let mut undo = Undo { host, container, pid_file: None, done: false };
     let (firmware, known) = match chosen {
         Some((mut image, known)) => (Some(store_firmware(host, &undo.container, &mut image)?), known),
         None => (None, Known::default()),
@@ -189,11 +190,16 @@ fn store_firmware(host: &Host, container: &Container, image: &mut FirmwareImage)
 }
 
 /// Undoes what a killed create had done. Its proxy has ended by itself, since nobody told it to stay.
-pub fn clear(container: &Container) -> Result<()> {
-    match container.noted_firmware() {
-        Some(stored) => stored.remove(),
-        None => Ok(()),
+pub fn clear(host: &Host, container: &Container) -> Result<()> {
+    let Some(stored) = container.noted_firmware() else { return Ok(()) };
+    let directory = FirmwareDirectory::of(host);
+    if stored.path.parent() == Some(directory.path()) {
+        return stored.remove();
     }
+    // It may be another machine's, or the kernel has been told of another directory since.
+    let (path, directory) = (stored.path.display(), directory.path().display());
+    log::warn!("{path} was noted by a killed create, and is left alone: it does not lie in {directory}");
+    Ok(())
 }
 
 /// Refuses a firmware that cannot run on the processor, with the way to all that is wrong with it.
@@ -222,13 +228,14 @@ fn check_firmware(context: &Context, bundle: &Bundle, image: &FirmwareImage, tar
 }
 
 /// What to take back when a step fails.
-struct Undo {
+struct Undo<'a> {
+    host: &'a Host,
     container: Container,
     pid_file: Option<PathBuf>,
     done: bool,
 }
 
-impl Drop for Undo {
+impl Drop for Undo<'_> {
     fn drop(&mut self) {
         if self.done {
             return;
@@ -236,7 +243,7 @@ impl Drop for Undo {
         if let Some(path) = &self.pid_file {
             let _ = files::remove_path_if_there(path);
         }
-        let cleared = clear(&self.container).and_then(|()| self.container.remove());
+        let cleared = clear(self.host, &self.container).and_then(|()| self.container.remove());
         if let Err(error) = cleared {
             log::warn!("the failed create could not be undone: {error}");
         }

@@ -77,7 +77,7 @@ fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadlin
             kill::release(&context.host, &processor.identity, &stored, noted, false, deadline)?;
         }
     }
-    create::clear(container)?;
+    create::clear(&context.host, container)?;
     container.remove()
 }
 

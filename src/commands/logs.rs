@@ -1,13 +1,13 @@
 //! logs: what a firmware wrote to its trace buffers, without an engine.
 
-use std::io::Write;
 use std::time::Duration;
 
 use argh::FromArgs;
 use rustix::io::Errno;
 
 use super::Context;
-use crate::container::{Container, ContainerId, Record, Status, TRACE};
+use super::screen::Screen;
+use crate::container::{Container, ContainerId, Record, Status, TRACE, kept_trace};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::{Identity, Processor, Traces};
@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: &Logs) -> Result<()> {
 fn show_now(host: &Host, identity: &Identity) -> Result<()> {
     match open(host, identity)? {
         Some(mut traces) => {
-            pass_on(&mut traces);
+            pass_on(&mut traces, &mut Screen::new());
         }
         None => {
             let name = &identity.name;
@@ -68,7 +68,7 @@ fn show_now(host: &Host, identity: &Identity) -> Result<()> {
 /// Prints what comes, until the container ends or nobody reads it any longer.
 fn follow(container: &Container, record: &Record, identity: &Identity, proxy: &Process) -> Result<()> {
     let host = record.host();
-    let mut traces = None;
+    let (mut traces, mut screen) = (None, Screen::new());
     loop {
         // They come with the start.
         if traces.is_none() {
@@ -78,7 +78,7 @@ fn follow(container: &Container, record: &Record, identity: &Identity, proxy: &P
         let ended = proxy
             .wait_until(Deadline::after(PAUSE))
             .map_err(|e| Error::io("wait for", format!("/proc/{}", record.proxy.pid), e))?;
-        let heard = traces.as_mut().is_none_or(pass_on);
+        let heard = traces.as_mut().is_none_or(|traces| pass_on(traces, &mut screen));
         match traces {
             None if ended => return show_kept(container),
             _ if ended || !heard => return Ok(()),
@@ -98,12 +98,11 @@ fn open(host: &Host, identity: &Identity) -> Result<Option<Traces>> {
 }
 
 /// Prints what is new; whether somebody still reads it.
-fn pass_on(traces: &mut Traces) -> bool {
+fn pass_on(traces: &mut Traces, screen: &mut Screen) -> bool {
     let mut read = true;
     // A buffer that is gone went with its firmware: the container's end comes next.
     let _ = traces.pass_on(&mut |text| {
-        let mut stdout = std::io::stdout();
-        read = read && stdout.write_all(text).and_then(|()| stdout.flush()).is_ok();
+        read = read && screen.write(text).is_ok();
         if read { text.len() } else { 0 }
     });
     read
@@ -111,17 +110,16 @@ fn pass_on(traces: &mut Traces) -> bool {
 
 /// Prints what the proxy kept at its end.
 fn show_kept(container: &Container) -> Result<()> {
-    let path = container.path.join(TRACE);
-    match std::fs::File::open(&path) {
-        Ok(mut kept) => {
+    match kept_trace(container) {
+        Ok(kept) => {
             // A reader that is gone is no failure of ours.
-            let _ = std::io::copy(&mut kept, &mut std::io::stdout());
+            let _ = Screen::new().write(&kept);
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             log::warn!("container {}: its firmware left no trace", container.id);
             Ok(())
         }
-        Err(error) => Err(Error::io("read", path, error)),
+        Err(error) => Err(Error::io("read", container.path.join(TRACE), error)),
     }
 }

@@ -15,11 +15,11 @@ mod processors;
 mod ps;
 mod refusal;
 mod run;
+mod screen;
 mod spec;
 mod start;
 mod state;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use argh::FromArgs;
@@ -131,25 +131,4 @@ impl Verb {
 pub fn print(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// A path as a shell takes it.
-pub fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
-    match path.chars().all(plain) {
-        true => path.into_owned(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_takes_a_path_for_nothing_else() {
-        assert_eq!(quoted(Path::new("/run/remoteproc-runtime")), "/run/remoteproc-runtime");
-        assert_eq!(quoted(Path::new("/a b$(c)'d")), r"'/a b$(c)'\''d'");
-    }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{Context, quoted};
+use super::Context;
 use crate::container::{Container, ContainerId, Record, Store};
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use crate::proxy::{self, Owner, owner_of};
 use crate::remoteproc::{ProcessorState, firmware_name};
 

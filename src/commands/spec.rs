@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
@@ -59,7 +59,11 @@ pub fn run(args: &Spec) -> Result<()> {
             return Err(Error::io("write", file, Errno::EXIST));
         }
     }
-    DirBuilder::new().recursive(true).create(&rootfs).map_err(|e| Error::io("make", &rootfs, e))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&rootfs)
+        .map_err(|e| Error::io("make", &rootfs, e))?;
 
     let user = json::object(vec![("uid", 0.into()), ("gid", 0.into())]);
     let arguments = vec![json::text(name)].into();
@@ -79,7 +83,7 @@ pub fn run(args: &Spec) -> Result<()> {
 /// Writes a file that is not there yet, whole or not at all.
 fn write_new(path: &Path, from: &mut dyn Read) -> Result<()> {
     let failed = |e| Error::io("write", path, e);
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed)?;
     std::io::copy(from, &mut file).map(drop).map_err(|e| {
         let _ = std::fs::remove_file(path);
         failed(e)

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode};
 use rustix::io::{Errno, Result};
 
 use crate::remoteproc::{Copied, Dump, Traces};
@@ -19,6 +19,9 @@ pub const TRACE: &str = "trace";
 /// memory (a tmpfs), where for a moment there are two, since the earlier one goes only when the later one is whole.
 const LIMIT: u64 = 64 << 20;
 
+/// It may hold what the firmware kept secret.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
 /// How much of a trace is kept, in bytes.
 const TRACE_LIMIT: usize = 64 << 10;
 
@@ -27,7 +30,7 @@ const TRACE_LIMIT: usize = 64 << 10;
 /// # Errors
 /// What the kernel or the file system says; an earlier dump is still there then.
 pub fn keep(dump: Dump, container: impl AsFd) -> Result<Copied> {
-    let kept = create(&container, PART)
+    let kept = files::create_anew(&container, PART, PRIVATE)
         .and_then(|part| match limit(&part) {
             0 => Err(Errno::NOSPC),
             limit => dump.copy(&part, limit),
@@ -40,19 +43,13 @@ pub fn keep(dump: Dump, container: impl AsFd) -> Result<Copied> {
     kept
 }
 
-fn create(container: impl AsFd, name: &str) -> Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // It may hold what the firmware kept secret.
-    rustix::fs::openat(container, name, flags, Mode::RUSR | Mode::WUSR)
-}
-
 /// Keeps the text of trace buffers; of long ones the end. Allocates nothing.
 ///
 /// # Errors
 /// What the file system says; the file may be there in part then.
 pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
     let mut excess = traces.size().saturating_sub(TRACE_LIMIT);
-    let file = create(container, TRACE)?;
+    let file = files::create_anew(container, TRACE, PRIVATE)?;
     let mut result = Ok(());
     traces.give_all(&mut |text| {
         let left_out = excess.min(text.len());
@@ -62,6 +59,15 @@ pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
         }
     });
     result
+}
+
+/// The text that was kept.
+///
+/// # Errors
+/// What the file system says; a link, or anything but a regular file, is refused.
+pub fn kept_trace(container: impl AsFd) -> std::io::Result<Vec<u8>> {
+    // What tells the buffers apart comes on top.
+    files::read_here(container, TRACE, 2 * TRACE_LIMIT as u64)
 }
 
 /// As much as is kept of one: others need what is free of the file system, too.

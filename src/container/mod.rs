@@ -6,8 +6,9 @@ mod record;
 mod settings;
 mod status;
 mod store;
+mod trust;
 
-pub use evidence::{COREDUMP, TRACE, keep, keep_trace};
+pub use evidence::{COREDUMP, TRACE, keep, keep_trace, kept_trace};
 pub use id::ContainerId;
 pub use record::{ProxyProcess, Record, STOP_TIMEOUT};
 pub use settings::{forget_settings, note_settings, noted_settings, restore_settings};

@@ -10,20 +10,23 @@
 //! The lock on a container is a flock on its directory, the one on the state directory a flock on that: neither needs a
 //! file, and both end with the process.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::evidence;
 use super::id::ContainerId;
 use super::record::Record;
 use super::settings::SETTINGS;
+use super::trust;
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
 use crate::sys::clock::Deadline;
+use crate::sys::own::{self, Why};
 use crate::sys::{files, process, sorted};
 
 const RECORD: &str = "record.json";
@@ -53,6 +56,8 @@ const TRIES: usize = 10;
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// What was opened is looked at once.
+    opened: OnceCell<OwnedFd>,
 }
 
 /// What a directory in the state directory turned out to be.
@@ -93,7 +98,7 @@ impl Store {
                 Path::new(&runtime).join("remoteproc-runtime")
             }
         };
-        Ok(Self { root })
+        Ok(Self { root, opened: OnceCell::new() })
     }
 
     /// The directory, absolute.
@@ -105,15 +110,16 @@ impl Store {
     /// called first to undo what that create had done.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] when the id is taken; [`Error::Io`] when the directory cannot be made.
+    /// [`Error::AlreadyExists`] when the id is taken; [`Error::Io`] when the directory cannot be made; [`Error::State`] when the
+    /// state directory is not the caller's alone.
     pub fn create(&self, id: &ContainerId, clear: impl Fn(&Container) -> Result<()>) -> Result<Container> {
-        let root = self.open_or_make_root()?;
+        let root = self.open_root(true)?;
         // Between making a directory and locking it nobody may take it for the remains of a killed create.
-        if !files::lock_until(&root, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
+        if !files::lock_until(root, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
             return Err(Error::io("lock", &self.root, Errno::AGAIN));
         }
         for _ in 0..TRIES {
-            match self.claim(&root, id, &clear) {
+            match self.claim(root, id, &clear) {
                 // A delete removed it between our looking and our locking.
                 Err(Error::DoesNotExist) => {}
                 other => return other,
@@ -133,7 +139,7 @@ impl Store {
             Err(Errno::EXIST) => false,
             Err(e) => return Err(Error::io("make the container's directory", self.path(id), e)),
         };
-        let container = self.open(id)?;
+        let container = self.open_in(root, id)?;
         let wait = if made { INSTANT } else { Duration::ZERO };
         if !container.lock(Deadline::after(wait))? || container.record()?.is_some() {
             return Err(Error::AlreadyExists);
@@ -148,14 +154,25 @@ impl Store {
     /// Opens the directory of a container, without its lock.
     ///
     /// # Errors
-    /// [`Error::DoesNotExist`]; [`Error::Io`] when it cannot be opened.
+    /// [`Error::DoesNotExist`]; [`Error::Io`] when it cannot be opened; [`Error::State`] when it, or the state directory, is
+    /// not the caller's alone.
     pub fn open(&self, id: &ContainerId) -> Result<Container> {
-        let path = self.path(id);
-        match files::open_directory(&path) {
-            Ok(directory) => Ok(Container { id: id.clone(), path, directory }),
-            Err(Errno::NOENT) => Err(Error::DoesNotExist),
-            Err(e) => Err(Error::io("open", path, e)),
+        match self.root_if_there()? {
+            Some(root) => self.open_in(root, id),
+            None => Err(Error::DoesNotExist),
         }
+    }
+
+    fn open_in(&self, root: &OwnedFd, id: &ContainerId) -> Result<Container> {
+        let path = self.path(id);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = match rustix::fs::openat(root, id.as_str(), flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Err(Error::DoesNotExist),
+            other => other.map_err(|e| Error::io("open", &path, e))?,
+        };
+        // Others may have written to the state directory before it became the caller's alone.
+        own::check(&directory, &path).map_err(|distrust| trust::refusal(&path, &distrust))?;
+        Ok(Container { id: id.clone(), path, directory })
     }
 
     /// Opens a container that create has finished, with its record.
@@ -180,9 +197,12 @@ impl Store {
     /// The ids of all containers, sorted: whatever else lies here is none.
     ///
     /// # Errors
-    /// When the state directory cannot be read; one that is missing is empty.
+    /// When the state directory cannot be read, or is not the caller's alone; one that is missing is empty.
     pub fn ids(&self) -> Result<Vec<ContainerId>> {
         let mut ids = Vec::new();
+        if self.root_if_there()?.is_none() {
+            return Ok(ids);
+        }
         for entry in files::entries(&self.root).map_err(|e| Error::io("list", &self.root, e))? {
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
             let name = entry.file_name();
@@ -199,20 +219,33 @@ impl Store {
         self.root.join(id.as_str())
     }
 
-    fn open_or_make_root(&self) -> Result<OwnedFd> {
-        use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.root)
-            .map_err(|e| Error::io("make the state directory", &self.root, e))?;
-        files::open_directory(&self.root).map_err(|e| Error::io("open", &self.root, e))
+    /// The opened directory; `None` where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::State`] when it is not the caller's alone, or others could put another one in its place; [`Error::Io`] when it
+    /// cannot be opened.
+    pub fn root_if_there(&self) -> Result<Option<&OwnedFd>> {
+        match self.open_root(false) {
+            Err(Error::DoesNotExist) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn open_root(&self, make: bool) -> Result<&OwnedFd> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = own::open(&self.root, make).map_err(|distrust| match distrust.why {
+            Why::Errno(Errno::NOENT) if !make => Error::DoesNotExist,
+            _ => trust::refusal(&self.root, &distrust),
+        })?;
+        Ok(self.opened.get_or_init(|| opened))
     }
 }
 
-/// Whether the container in the directory `path` is recorded, with process `pid` as its proxy.
-pub fn is_recorded(path: &Path, pid: i32) -> bool {
-    files::read_at_most(&path.join(RECORD), RECORD_LIMIT)
+/// Whether the container in this directory is recorded, with process `pid` as its proxy.
+pub fn is_recorded(directory: impl AsFd, pid: i32) -> bool {
+    files::read_here(directory, RECORD, RECORD_LIMIT)
         .is_ok_and(|bytes| Record::parse(&bytes).is_ok_and(|record| record.proxy.pid == pid))
 }
 
@@ -231,10 +264,15 @@ impl Container {
     /// The directory is still the one of this id.
     fn is_there(&self) -> Result<()> {
         let held = rustix::fs::fstat(&self.directory).map_err(|e| Error::io("inspect", &self.path, e))?;
-        match rustix::fs::stat(&self.path) {
+        match rustix::fs::statat(&self.directory, self.name_from_within(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(()),
             _ => Err(Error::DoesNotExist),
         }
+    }
+
+    /// Its name as seen from its directory: a path could be another one's by now.
+    fn name_from_within(&self) -> PathBuf {
+        Path::new("..").join(self.id.as_str())
     }
 
     /// What this is. A create that is just about to be done, and a delete that has removed the record and not yet the
@@ -251,7 +289,8 @@ impl Container {
             return Ok(Seen::Recorded(Box::new(record)));
         }
         // A descriptor of its own: the lock is let go at once.
-        let again = match files::open_directory(&self.path) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let again = match rustix::fs::openat(&self.directory, ".", flags, Mode::empty()) {
             Err(Errno::NOENT) => return Err(Error::DoesNotExist),
             other => other.map_err(|e| Error::io("open", &self.path, e))?,
         };
@@ -270,13 +309,14 @@ impl Container {
     /// [`Error::Invalid`] when it is damaged.
     pub fn record(&self) -> Result<Option<Record>> {
         let path = self.path.join(RECORD);
-        match files::read_at_most(&path, RECORD_LIMIT) {
-            Ok(bytes) => match Record::parse(&bytes) {
-                Ok(record) => Ok(Some(record)),
-                Err(problem) => Err(Error::invalid(format!("{} {problem}", path.display()))),
+        let damaged = |problem: &str| Error::invalid(format!("{} {problem}", path.display()));
+        match files::read_here(&self.directory, RECORD, RECORD_LIMIT) {
+            Ok(bytes) => Record::parse(&bytes).map(Some).map_err(|problem| damaged(&problem)),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::NOENT) => Ok(None),
+                Some(Errno::LOOP | Errno::NOTSUP) => Err(damaged("is damaged: it is not a regular file")),
+                _ => Err(Error::io("read", path, error)),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read", path, error)),
         }
     }
 
@@ -298,10 +338,10 @@ impl Container {
             .map_err(|e| Error::io("write", self.path.join(FIRMWARE), e))
     }
 
-    /// The file noted by [`Container::note_firmware`].
+    /// The file noted by [`Container::note_firmware`]; a name that no stored firmware has is none.
     pub fn noted_firmware(&self) -> Option<StoredFirmware> {
-        let path = std::fs::read_link(self.path.join(FIRMWARE)).ok()?;
-        Some(StoredFirmware { path })
+        let target = rustix::fs::readlinkat(&self.directory, FIRMWARE, Vec::new()).ok()?;
+        StoredFirmware::noted(target.to_str().ok()?.into())
     }
 
     /// Makes the FIFOs by which the proxy answers.
@@ -322,7 +362,7 @@ impl Container {
     /// What the file system says.
     pub fn remove(&self) -> Result<()> {
         self.remove_files()?;
-        match rustix::fs::unlinkat(rustix::fs::CWD, &self.path, AtFlags::REMOVEDIR) {
+        match rustix::fs::unlinkat(&self.directory, self.name_from_within(), AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(e) => Err(Error::io("remove", &self.path, e)),
         }
@@ -366,7 +406,7 @@ mod tests {
         assert!(matches!(first.look(), Ok(Seen::BeingCreated)));
         assert!(matches!(store.create(&id, no_clear), Err(Error::AlreadyExists)));
         assert!(matches!(store.load(&id, "start"), Err(Error::WrongStatus { .. })));
-        first.note_firmware(Path::new("/lib/firmware/half")).unwrap();
+        first.note_firmware(Path::new("/lib/firmware/fw-20250101T000000Z-00000000c0ffee00")).unwrap();
         first.make_fifos().unwrap();
         drop(first);
         assert!(matches!(store.load(&id, "start"), Err(Error::DoesNotExist)));
@@ -377,7 +417,10 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(cleared.take().unwrap().path, Path::new("/lib/firmware/half"));
+        assert_eq!(
+            cleared.take().unwrap().path,
+            Path::new("/lib/firmware/fw-20250101T000000Z-00000000c0ffee00")
+        );
         assert!(second.noted_firmware().is_none());
         second.make_fifos().unwrap();
         second.remove().unwrap();

@@ -125,6 +125,12 @@ pub struct StoredFirmware {
 }
 
 impl StoredFirmware {
+    /// The file at a path that was noted; `None` for a name that none of ours has.
+    pub fn noted(path: PathBuf) -> Option<Self> {
+        let stored = Self { path };
+        boot_mark_of(stored.name()).is_some().then_some(stored)
+    }
+
     /// The name by which the kernel is told of it.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heapless::String;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
 use crate::remoteproc::{ProcessorState, Refusal, Step};
@@ -134,7 +134,7 @@ impl Answer {
 
     /// Says it through the FIFO `name` of the container's directory, to whoever listens; nobody may. Allocates nothing.
     pub fn say(self, container: impl AsFd, name: &str) {
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         if let Ok(fifo) = rustix::fs::openat(container, name, flags, Mode::empty()) {
             let _ = rustix::io::write(fifo, self.to_line().as_bytes());
         }
@@ -161,11 +161,14 @@ impl Answers {
     /// listening: an answer is heard once.
     ///
     /// # Errors
-    /// What the file system says.
+    /// What the file system says; `ENOTSUP` for anything but a FIFO, which nobody answers through.
     pub fn listen(container: impl AsFd, name: &str) -> Result<Option<Self>> {
         // Opened for writing too: else the end of one answer would look like the end of all (fifo(7)).
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fifo = rustix::fs::openat(container, name, flags, Mode::empty())?;
+        if !FileType::from_raw_mode(rustix::fs::fstat(&fifo)?.st_mode).is_fifo() {
+            return Err(Errno::NOTSUP);
+        }
         if !files::try_lock(&fifo)? {
             return Ok(None);
         }

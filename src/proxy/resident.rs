@@ -43,7 +43,7 @@ pub fn resident(args: &ProxyArgs) -> ExitCode {
     };
     Phase::Created.announce();
     Answer::Ready.say(&container, START_FIFO);
-    if !is_committed(args) {
+    if !is_committed(&container) {
         return FAILED;
     }
     if !wait_for_start(&queue) {

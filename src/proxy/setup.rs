@@ -41,10 +41,12 @@ fn enter_network(network: &Network) -> rustix::io::Result<()> {
     let entered = match network {
         Network::Host => return Ok(()),
         Network::Fresh => signals::leave_network(),
-        Network::Join(path) => rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .and_then(|namespace| {
-                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-            }),
+        Network::Join(path) => {
+            rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+                .and_then(|namespace| {
+                    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                })
+        }
     };
     match entered {
         // Without privilege an engine cannot have put anything into our network either.
@@ -55,7 +57,7 @@ fn enter_network(network: &Network) -> rustix::io::Result<()> {
 
 /// Waits until create has written its record. One that died before leaves us without a container: then we end as well.
 /// The record is what counts, so that a create killed right behind it leaves a whole container.
-pub(super) fn is_committed(args: &ProxyArgs) -> bool {
+pub(super) fn is_committed(container: &OwnedFd) -> bool {
     let mut word = [0; COMMIT.len()];
     let stdin = std::io::stdin();
     let mut length = 0;
@@ -67,5 +69,5 @@ pub(super) fn is_committed(args: &ProxyArgs) -> bool {
     }
     let pid = rustix::process::getpid().as_raw_pid();
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    (word == COMMIT || is_recorded(&args.container, pid)) && null.and_then(rustix::stdio::dup2_stdin).is_ok()
+    (word == COMMIT || is_recorded(container, pid)) && null.and_then(rustix::stdio::dup2_stdin).is_ok()
 }

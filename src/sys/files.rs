@@ -56,14 +56,26 @@ pub fn open_directory_beneath(base: impl AsFd, path: &Path) -> Result<OwnedFd> {
 
 /// Opens the regular file `path` as a process with `root` as its root directory would see it.
 ///
-/// `..` and absolute links stay inside `root` (openat2(2), `RESOLVE_IN_ROOT`, Linux 5.6). The type is looked at before
-/// the file is opened for reading, so that a FIFO cannot block and a device is never touched.
+/// `..` and absolute links stay inside `root` (openat2(2), `RESOLVE_IN_ROOT`, Linux 5.6).
 ///
 /// # Errors
 /// [`Errno::NOTSUP`] for anything but a regular file; otherwise what the kernel says.
 pub fn open_regular_in_root(root: impl AsFd, path: &Path) -> Result<File> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let found = rustix::fs::openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    open_regular(root, path, ResolveFlags::IN_ROOT)
+}
+
+/// Opens the regular file `path` below `base`; neither `..` nor a link may lead out of `base` (`EXDEV`).
+///
+/// # Errors
+/// [`Errno::NOTSUP`] for anything but a regular file; otherwise what the kernel says.
+pub fn open_regular_beneath(base: impl AsFd, path: &Path) -> Result<File> {
+    open_regular(base, path, ResolveFlags::BENEATH)
+}
+
+/// The type is looked at before the file is opened for reading, so that a FIFO cannot block and a device is never touched.
+fn open_regular(base: impl AsFd, path: &Path, resolve: ResolveFlags) -> Result<File> {
+    let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
+    let found = rustix::fs::openat2(base, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
     if !FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode).is_file() {
         return Err(Errno::NOTSUP);
     }
@@ -72,13 +84,32 @@ pub fn open_regular_in_root(root: impl AsFd, path: &Path) -> Result<File> {
     Ok(rustix::fs::open(same, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
-/// Reads a file of at most `limit` bytes.
+/// Reads the regular file `name` in `directory`, of at most `limit` bytes. A link is none.
+///
+/// # Errors
+/// [`Errno::LOOP`] for a link, [`Errno::NOTSUP`] for anything else but a regular file, [`Errno::FBIG`] for a longer one, and
+/// what the kernel says.
+pub fn read_here(directory: impl AsFd, name: &str, limit: u64) -> std::io::Result<Vec<u8>> {
+    read_open(open_regular(directory, Path::new(name), ResolveFlags::NO_SYMLINKS)?, limit)
+}
+
+/// Reads a file of at most `limit` bytes, whatever it is and wherever it lies.
 ///
 /// # Errors
 /// [`Errno::FBIG`] for a longer one, and what the kernel says.
 pub fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    // Without waiting for the writer of a FIFO.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    read_open(rustix::fs::open(path, flags, Mode::empty())?.into(), limit)
+}
+
+/// Reads an opened file of at most `limit` bytes.
+///
+/// # Errors
+/// [`Errno::FBIG`] for a longer one, and what the kernel says.
+pub fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Errno::FBIG.into());
     }
@@ -89,9 +120,8 @@ pub fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
 /// fsync of the directory.
 pub fn write_atomically(directory: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
     let temporary = format!("{name}.part");
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let written = (|| {
-        let mut file = File::from(rustix::fs::openat(&directory, &temporary, flags, mode)?);
+        let mut file = File::from(create_anew(&directory, &temporary, mode)?);
         file.write_all(bytes)?;
         file.sync_all()?;
         rustix::fs::renameat(&directory, &temporary, &directory, name)?;
@@ -102,6 +132,19 @@ pub fn write_atomically(directory: impl AsFd, name: &str, bytes: &[u8], mode: Mo
         let _ = remove_if_there(&directory, &temporary);
     }
     written
+}
+
+/// Makes a file for writing, in place of whatever has the name: a link is not followed, a FIFO not waited for, and nobody has
+/// it open already. Allocates nothing for a short name.
+pub fn create_anew(directory: impl AsFd, name: &str, mode: Mode) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match rustix::fs::openat(&directory, name, flags, mode) {
+        Err(Errno::EXIST) => {
+            remove_if_there(&directory, name)?;
+            rustix::fs::openat(&directory, name, flags, mode)
+        }
+        other => other,
+    }
 }
 
 /// Removes a file, a link or a FIFO; one that is not there is no error.
@@ -253,8 +296,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, "12345").unwrap();
-        assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
-        assert_eq!(read_at_most(&path, 4).unwrap_err().raw_os_error(), Some(Errno::FBIG.raw_os_error()));
+        let base = open_directory(dir.path()).unwrap();
+        assert_eq!(read_here(&base, "file", 5).unwrap(), b"12345");
+        let too_long = read_here(&base, "file", 4).unwrap_err();
+        assert_eq!(Errno::from_io_error(&too_long), Some(Errno::FBIG));
+    }
+
+    #[test]
+    fn a_link_is_no_file_of_a_directory_and_not_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = open_directory(dir.path()).unwrap();
+        std::fs::write(dir.path().join("precious"), "precious").unwrap();
+        symlink("precious", dir.path().join("link")).unwrap();
+        let refused = read_here(&base, "link", 100).unwrap_err();
+        assert_eq!(Errno::from_io_error(&refused), Some(Errno::LOOP));
+        assert!(open_regular_beneath(&base, Path::new("link")).is_ok(), "it does not lead out");
+        symlink("/etc/passwd", dir.path().join("out")).unwrap();
+        assert_eq!(open_regular_beneath(&base, Path::new("out")).unwrap_err(), Errno::XDEV);
+        let mode = Mode::RUSR | Mode::WUSR;
+        File::from(create_anew(&base, "link", mode).unwrap()).write_all(b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("precious")).unwrap(), "precious");
+        assert_eq!(std::fs::read_to_string(dir.path().join("link")).unwrap(), "new");
+        rustix::fs::mkfifoat(&base, "record.part", Mode::RUSR).unwrap();
+        write_atomically(&base, "record", b"whole", mode).unwrap();
+        assert_eq!(read_here(&base, "record", 100).unwrap(), b"whole");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod errno;
 pub mod files;
+pub mod own;
 pub mod process;
 pub mod signals;
 pub mod sorted;

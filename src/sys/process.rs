@@ -57,8 +57,13 @@ pub fn owner(pid: i32) -> Option<u32> {
 /// Whether the caller is the machine's root: not only that of a user namespace, who sees other users' processes, the real
 /// root's among them, as nobody's.
 pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root() && !is_in_user_namespace()
+}
+
+/// Whether the caller lives in a user namespace of its own, which knows some users only.
+pub fn is_in_user_namespace() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    rustix::process::geteuid().is_root() && (map.is_empty() || is_whole(&map))
+    !map.is_empty() && !is_whole(&map)
 }
 
 /// Whether a map of user ids is the one of the initial namespace: all of them, each to itself (user_namespaces(7)).

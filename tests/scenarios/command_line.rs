@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -293,6 +293,11 @@ fn list_as_a_user(program: &Path, scratch: &Path, runtime: Option<&str>) -> Outc
 fn a_users_containers_are_in_the_runtime_directory() {
     let (place, program) = place_for_anybody("remoteproc-runtime");
     let place = place.path();
+    if rustix::process::geteuid().is_root() {
+        for his in ["remoteproc-runtime", "remoteproc-runtime/mine"] {
+            chown(place.join(his), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
     assert_eq!(list_as_a_user(&program, place, place.to_str()).ok(), "mine\n");
     for nowhere in [None, Some(""), Some("relative")] {
         list_as_a_user(&program, place, nowhere).refused(&["XDG_RUNTIME_DIR", "--root"]);
@@ -346,7 +351,7 @@ fn a_create_that_fails_takes_its_pid_file_back() {
     std::fs::create_dir(machine.state_root()).unwrap();
     let pid_file = machine.scratch().join("pid");
     // The record is what is written last, and it no longer fits.
-    let script = "mount -t tmpfs -o size=4k none \"$1\" && head -c 4096 /dev/zero > \"$1/fill\" && shift && \"$@\"; \
+    let script = "mount -t tmpfs -o mode=700,size=4k none \"$1\" && head -c 4096 /dev/zero > \"$1/fill\" && shift && \"$@\"; \
                   code=$?; ls \"$3\" >&2; exit $code";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(machine.state_root()).arg(binary());

@@ -130,7 +130,7 @@ fn an_endless_config_is_refused() {
     let bundle = machine.bundle("x", "m4");
     std::fs::remove_file(bundle.config()).unwrap();
     symlink("/dev/zero", bundle.config()).unwrap();
-    machine.create_is_refused(&bundle, &["config.json: larger than 8 MiB"]);
+    machine.create_is_refused(&bundle, &["config.json: is a link that leads out of the bundle"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_bundle_or_a_config_that_is_not_there_is_named() {
     std::fs::remove_file(bundle.config()).unwrap();
     machine.create_is_refused(&bundle, &["x/config.json: No such file or directory (ENOENT)"]);
     std::fs::create_dir(bundle.config()).unwrap();
-    machine.create_is_refused(&bundle, &["x/config.json: ", "(EISDIR)"]);
+    machine.create_is_refused(&bundle, &["x/config.json: is not a regular file"]);
     let missing = Bundle { path: machine.scratch().join("missing") };
     machine.create_is_refused(&missing, &["missing: No such file or directory (ENOENT)"]);
     let file = Bundle { path: bundle.rootfs("fw.elf") };

@@ -708,11 +708,14 @@ fn a_state_directory_that_is_open_to_others_is_closed_by_the_command() {
     std::fs::set_permissions(machine.state_root(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .unwrap();
     mended_by_its_command(&machine, "warning", "is open to other users (mode 0755)");
+    std::fs::set_permissions(machine.state_root(), std::os::unix::fs::PermissionsExt::from_mode(0o775))
+        .unwrap();
+    mended_by_its_command(&machine, "error", "other users could change what containers are (mode 0775)");
     if skipped_without_root("chown") {
         return;
     }
     std::os::unix::fs::chown(machine.state_root(), Some(65534), None).unwrap();
-    mended_by_its_command(&machine, "warning", "belongs to user 65534");
+    mended_by_its_command(&machine, "error", "belongs to user 65534");
 }
 
 #[test]

@@ -327,7 +327,7 @@ fn a_state_directory_without_room_loses_the_dump_and_nothing_else() {
     let Some(machine) = Machine::that_dumps() else { return };
     std::fs::create_dir(machine.state_root()).unwrap();
     let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=64k", "small"]).arg(machine.state_root());
+    mount.args(["-t", "tmpfs", "-o", "mode=700,size=64k", "small"]).arg(machine.state_root());
     assert!(mount.status().unwrap().success());
     let _mounted = Mounted(machine.state_root());
     let resident = dumping(&machine, "x", &INLINE);

@@ -27,6 +27,7 @@ mod kernel;
 mod peers;
 mod races;
 mod replays;
+mod rights;
 mod sandbox;
 mod storage;
 

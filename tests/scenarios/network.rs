@@ -142,8 +142,11 @@ fn open_to_everybody(machine: &Machine) -> PathBuf {
     copy_binary(&program);
     std::fs::create_dir(machine.state_root()).unwrap();
     let firmware = machine.firmware_directory().canonicalize().unwrap();
-    for directory in [machine.scratch(), machine.state_root(), &firmware] {
-        std::fs::set_permissions(directory, PermissionsExt::from_mode(0o777)).unwrap();
+    for directory in [machine.scratch(), &firmware] {
+        std::fs::set_permissions(directory, PermissionsExt::from_mode(0o1777)).unwrap();
+    }
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(machine.state_root(), Some(NOBODY), None).unwrap();
     }
     program
 }
@@ -155,15 +158,18 @@ fn without_privilege_it_stays_the_callers() {
     // The path is root's, and so cannot be entered, or not even be looked at.
     for namespace in [json!({ "type": "network" }), json!({ "type": "network", "path": "/proc/1/ns/net" })] {
         let bundle = bundle(&machine, &json!([namespace]));
-        let mut command = Command::new(&program);
-        command.args(machine.command(&["create", "--bundle", bundle.path.to_str().unwrap(), "x"]).get_args());
-        command.current_dir("/");
-        if rustix::process::geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        Outcome::of(command, machine.scratch()).ok();
-        assert_eq!(network_of(&machine.pid("x").to_string()), network_of("self"), "{namespace}");
-        machine.run(&["delete", "--force", "x"]).ok();
+        let run = |args: &[&str]| {
+            let mut command = Command::new(&program);
+            command.args(machine.command(args).get_args()).current_dir("/");
+            if rustix::process::geteuid().is_root() {
+                command.uid(NOBODY).gid(NOBODY);
+            }
+            Outcome::of(command, machine.scratch()).ok()
+        };
+        run(&["create", "--bundle", bundle.path.to_str().unwrap(), "x"]);
+        let pid = run(&["ps", "x"]).lines().last().unwrap().trim().to_owned();
+        assert_eq!(network_of(&pid), network_of("self"), "{namespace}");
+        run(&["delete", "--force", "x"]);
     }
     machine.assert_clean();
 }

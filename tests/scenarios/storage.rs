@@ -330,8 +330,7 @@ fn remains_that_name_a_foreign_file_do_not_cost_that_file() {
     std::fs::write(&precious, "precious").unwrap();
     std::fs::create_dir_all(machine.state_root().join("x")).unwrap();
     symlink(&precious, machine.state_root().join("x/firmware")).unwrap();
-    machine.create("x", &machine.bundle("x", "m4")).refused(&["vendor.bin is no stored firmware"]);
-    machine.run(&["delete", "--force", "x"]).refused(&["vendor.bin is no stored firmware"]);
+    machine.run(&["delete", "--force", "x"]).ok();
     assert_eq!(std::fs::read_to_string(precious).unwrap(), "precious");
 }
 

@@ -1,10 +1,10 @@
 //! The board's profile, and whether all that are there can be read.
 
+use super::list;
 use super::report::{Level, Report};
-use super::{list, quoted};
 use crate::board::{self, Board, Origin};
 use crate::commands::processors::Seen;
-use crate::error::Result;
+use crate::error::{Result, quoted};
 use crate::host::Host;
 
 const ABOUT: &str = "board";

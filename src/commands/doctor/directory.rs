@@ -3,17 +3,16 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::quoted;
 use super::report::{Level, Report};
 use crate::container::Store;
-use crate::error::Result;
+use crate::error::{Error, Result, quoted};
 use crate::sys::{errno, files};
 
 const ABOUT: &str = "state";
 
 pub fn check(report: &mut Report, store: &Result<Store>) {
-    let path = match store {
-        Ok(store) => store.root(),
+    let (store, path) = match store {
+        Ok(store) => (store, store.root()),
         Err(error) => {
             let uid = rustix::process::geteuid().as_raw();
             report
@@ -22,6 +21,17 @@ pub fn check(report: &mut Report, store: &Result<Store>) {
             return;
         }
     };
+    // What others could change is refused before anything is made there.
+    let refused = match store.root_if_there() {
+        Err(error @ Error::State { .. }) => Some(error),
+        _ => None,
+    };
+    if let Some(error) = refused {
+        report
+            .say(Level::Error, ABOUT, format_args!("{error}"))
+            .fix(format_args!("{}", error.hint().unwrap_or_default()));
+        return;
+    }
     // create makes it where it is missing.
     let existing = path.ancestors().find(|path| path.exists()).unwrap_or(path);
     if let Err(errno) = files::may_write_in(existing) {
@@ -34,25 +44,15 @@ pub fn check(report: &mut Report, store: &Result<Store>) {
     }
 }
 
-/// Says so, if others than its owner, or another owner than the caller, can change what containers are.
+/// Says so, if others than its owner can read what containers are.
 fn open_to_others(report: &mut Report, path: &Path) -> bool {
     let Ok(directory) = std::fs::metadata(path) else { return false };
-    let (owner, mode) = (directory.uid(), directory.mode() & 0o777);
-    let (me, shown, argument) = (rustix::process::geteuid().as_raw(), path.display(), quoted(path));
-    if owner != me {
-        report
-            .say(
-                Level::Warning,
-                ABOUT,
-                format_args!("{shown} belongs to user {owner}, who can change containers"),
-            )
-            .fix(format_args!("chown {me} {argument}"));
-    } else if mode & 0o077 != 0 {
+    let (mode, shown, argument) = (directory.mode() & 0o777, path.display(), quoted(path));
+    let open = mode & 0o077 != 0;
+    if open {
         report
             .say(Level::Warning, ABOUT, format_args!("{shown} is open to other users (mode {mode:04o})"))
             .fix(format_args!("chmod 700 {argument}"));
-    } else {
-        return false;
     }
-    true
+    open
 }

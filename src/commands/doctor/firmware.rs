@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
+use super::command;
 use super::report::{Level, Report};
-use super::{command, quoted};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::firmware::FirmwareDirectory;
 use crate::host::Host;
 use crate::sys::{errno, files};

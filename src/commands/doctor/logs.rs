@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::quoted;
 use super::report::{Level, Report};
+use crate::error::quoted;
 use crate::host::Host;
 use crate::sys::errno;
 

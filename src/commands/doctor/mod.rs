@@ -19,10 +19,10 @@ use argh::FromArgs;
 use self::report::{Level, Report};
 use super::list::ListFormat;
 use super::processors::look;
-use super::{Place, occupant, print, quoted};
+use super::{Place, occupant, print};
 use crate::board;
 use crate::container::Store;
-use crate::error::Result;
+use crate::error::{Result, quoted};
 use crate::host::Host;
 use crate::json;
 

@@ -1,9 +1,10 @@
 //! What processors do that no container of ours has them do.
 
 use super::containers::{Known, owner_of_firmware};
+use super::list;
 use super::report::{Level, Report};
-use super::{list, quoted};
 use crate::commands::processors::Seen;
+use crate::error::quoted;
 use crate::proxy::Owner;
 use crate::remoteproc::ProcessorState;
 

@@ -18,7 +18,8 @@ impl Tmpfs {
 
     /// Below the state directory, and below the firmware directory behind the simulated kernel's view of it.
     pub fn for_state(machine: &Machine, options: &str) -> Self {
-        Self::mount(machine.state_root(), options)
+        // A tmpfs is for everybody where nothing is said.
+        Self::mount(machine.state_root(), &format!("mode=700,{options}"))
     }
 
     pub fn for_firmware(machine: &Machine, options: &str) -> Self {
