@@ -11,6 +11,7 @@ use crate::bundle::OCI_VERSION;
 use crate::container::{COREDUMP, Container, ContainerId, Record, Seen, Status};
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::json;
 use crate::remoteproc::Processor;
 
 /// print a container's state as OCI JSON
@@ -39,7 +40,7 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     };
     let text = serde_json::to_string_pretty(&state)
         .map_err(|e| Error::invalid(format!("the state cannot be shown: {e}")))?;
-    print(&format!("{text}\n"));
+    print(&(json::harmless(text) + "\n"));
     Ok(())
 }
 

@@ -5,4 +5,4 @@ mod read;
 mod write;
 
 pub use read::{Object, Problem, Result};
-pub use write::{lines, object, path, quoted, text, texts};
+pub use write::{harmless, lines, object, path, quoted, text, texts};

@@ -187,9 +187,12 @@ pub fn network_arg(network: &Network) -> String {
     }
 }
 
-/// The proxies of the container in this directory, by their command lines: for when its record cannot be read.
+/// The proxies of the container in this directory, by their command lines: for when its record cannot be read. Those of the
+/// caller alone: what another user's process says of itself is nothing to go by.
 pub fn proxies_of(container: &Path) -> Vec<i32> {
-    proxies().filter(|(_, proxy)| proxy.container == container).map(|(pid, _)| pid).collect()
+    let me = rustix::process::geteuid().as_raw();
+    let ours = |pid: i32, proxy: &ProxyArgs| proxy.container == container && process::owner(pid) == Some(me);
+    proxies().filter(|(pid, proxy)| ours(*pid, proxy)).map(|(pid, _)| pid).collect()
 }
 
 /// The proxy that was started for a stored firmware, in whatever state directory its container is.

@@ -94,7 +94,8 @@ impl Watch {
 
     /// Takes a message of the kernel's log about this processor; whether it tells of a crash.
     pub fn hear(&mut self, message: &str, now: Instant) -> bool {
-        if message.contains("crash detected in ") {
+        // Behind the device's name: further on there may be names that the firmware has chosen, such as of a carve-out.
+        if message.split_once(": ").is_some_and(|(_, told)| told.starts_with("crash detected in ")) {
             let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
             self.trouble = Some(Trouble { since, crash: true, up: false });
             return true;

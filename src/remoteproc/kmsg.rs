@@ -88,9 +88,12 @@ pub fn message(record: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// Whether a record is about the processor: by its dictionary, by its prefix (`remoteproc remoteproc0:`), or by its
-/// device's (`stm32-rproc 10000000.m4:`).
+/// Whether a record is the kernel's and about the processor: by its dictionary, by its prefix (`remoteproc remoteproc0:`), or
+/// by its device's (`stm32-rproc 10000000.m4:`).
 pub fn is_about(record: &str, kernel_name: &str, device: &str) -> bool {
+    if !is_kernels(record) {
+        return false;
+    }
     let of_kernel_name = |line: &str| line.strip_prefix(" DEVICE=+remoteproc:") == Some(kernel_name);
     let mut words = message(record).split(' ');
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -98,6 +101,13 @@ pub fn is_about(record: &str, kernel_name: &str, device: &str) -> bool {
     record.lines().skip(1).any(of_kernel_name)
         || (first == "remoteproc" && subject == kernel_name && !kernel_name.is_empty())
         || (subject == device && !device.is_empty())
+}
+
+/// Whether the kernel itself has said it. What programs write to /dev/kmsg is never of facility 0, whatever they give it
+/// (kernel/printk/printk.c, `devkmsg_write`); the number at the front is the facility times 8, and the level.
+fn is_kernels(record: &str) -> bool {
+    let priority = record.split_once(',').map(|(priority, _)| priority.parse::<u32>());
+    matches!(priority, Some(Ok(0..8)))
 }
 
 #[cfg(test)]
@@ -116,6 +126,10 @@ mod tests {
         assert!(is_about(by_dictionary, "remoteproc1", "x") && !is_about(by_dictionary, "remoteproc2", "x"));
         let driver = "3,1,1,-;stm32-rproc 10000000.m4: can't change firmware while running\n";
         assert!(is_about(driver, "remoteproc0", "10000000.m4") && !is_about(driver, "remoteproc0", "000.m4"));
+        for priority in ["11", "8", "4294967296", "-1", ""] {
+            let written = crash.replacen('3', priority, 1);
+            assert!(!is_about(&written, "remoteproc1", "10000000.m4"), "a program's: {written:?}");
+        }
         for nothing in ["", ";", "\n", "1,2,3,-; :\n"] {
             assert!(!is_about(nothing, "remoteproc0", "x") && !is_about(nothing, "", ""), "{nothing:?}");
         }

@@ -23,6 +23,7 @@ mod engines;
 mod families;
 mod firmware;
 mod fit;
+mod hostile;
 mod kernel;
 mod peers;
 mod races;

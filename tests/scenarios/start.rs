@@ -124,7 +124,7 @@ fn a_stored_firmware_that_was_removed_is_named_with_the_place_where_the_kernel_l
 #[test]
 fn at_most_five_of_the_kernels_lines_are_shown_and_only_of_this_processor_and_attempt() {
     let machine = Machine::with_two_processors();
-    machine.write("dev/kmsg", "remoteproc remoteproc0: before the attempt");
+    machine.write("board/printk", "remoteproc remoteproc0: before the attempt");
     machine.fault(0, "start-error", "EIO");
     machine.fault(0, "start-delay-ms", "800");
     machine.created("x");
@@ -132,9 +132,9 @@ fn at_most_five_of_the_kernels_lines_are_shown_and_only_of_this_processor_and_at
         let start = scope.spawn(|| machine.run(&["start", "x"]));
         eventually("the start has begun", || machine.kernel_log().contains("Booting fw image"));
         for number in 0..9 {
-            machine.write("dev/kmsg", &format!("remoteproc remoteproc0: meanwhile {number}"));
-            machine.write("dev/kmsg", &format!("remoteproc remoteproc1: another processor {number}"));
-            machine.write("dev/kmsg", &format!("usb 1-1: another device {number}"));
+            machine.write("board/printk", &format!("remoteproc remoteproc0: meanwhile {number}"));
+            machine.write("board/printk", &format!("remoteproc remoteproc1: another processor {number}"));
+            machine.write("board/printk", &format!("usb 1-1: another device {number}"));
         }
         start.join().unwrap()
     });

@@ -31,6 +31,7 @@ impl State {
             File::DumpsDisabled => Ok(line(if self.dumps_disabled() { "1" } else { "0" })),
             File::Dump(_)
             | File::Kmsg
+            | File::Printk
             | File::CharacterDevice(_)
             | File::Bind
             | File::Unbind
@@ -127,6 +128,10 @@ impl Machine {
             File::ClassPath => self.lock().write_class_path(&text),
             File::Kmsg => {
                 self.lock().log_written(bytes);
+                Ok(())
+            }
+            File::Printk => {
+                self.lock().log_as_kernel(word);
                 Ok(())
             }
             File::Device(id, attribute) => self.store_attribute(*id, *attribute, word, &text),

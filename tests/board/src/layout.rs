@@ -46,6 +46,7 @@ pub(crate) fn machine(tree: &mut Tree, spec: &BoardSpec, backing: &str) {
     let board = tree.directory(ROOT, "board");
     tree.file(board, "reboot", 0o200, 0, File::Reboot);
     tree.file(board, "kmsg", 0o644, 0, File::KmsgMode);
+    tree.file(board, "printk", 0o200, 0, File::Printk);
     for (slot, processor) in spec.processors.iter().enumerate() {
         platform_device(tree, processor);
         if spec.remoteproc {

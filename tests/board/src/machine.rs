@@ -260,6 +260,13 @@ impl State {
         self.log.append(u32::from(level), uptime_usec(), &format!("{who}: {text}"), Some(subject));
     }
 
+    /// Appends a line as the kernel itself does.
+    pub(crate) fn log_as_kernel(&mut self, text: &str) {
+        const INFO: u32 = 6;
+        self.log.append(INFO, uptime_usec(), text, None);
+        self.readers.wake(&self.log);
+    }
+
     /// Appends what a program wrote to the log.
     pub(crate) fn log_written(&mut self, bytes: &[u8]) {
         self.log.append_written(uptime_usec(), bytes);

@@ -37,6 +37,7 @@ pub(crate) enum File {
     Reboot,
     /// `board/kmsg`.
     KmsgMode,
+    Printk,
     /// The content of a crash dump.
     Dump(u32),
     /// `/sys/class/devcoredump/disabled`.
