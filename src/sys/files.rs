@@ -78,7 +78,7 @@ pub fn open_regular_in_root(root: impl AsFd, path: &Path) -> Result<File> {
 /// [`Errno::FBIG`] for a longer one, and what the kernel says.
 pub fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Errno::FBIG.into());
     }
@@ -253,7 +253,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, "12345").unwrap();
-        assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
+        for limit in [5, 6, u64::MAX - 1, u64::MAX] {
+            assert_eq!(read_at_most(&path, limit).unwrap(), b"12345", "{limit}");
+        }
         assert_eq!(read_at_most(&path, 4).unwrap_err().raw_os_error(), Some(Errno::FBIG.raw_os_error()));
     }
 
