@@ -1,28 +1,40 @@
 //! Builds the board profiles into the program: their text without comments and spaces, compressed, since flash is
 //! scarce.
-#![allow(clippy::expect_used, missing_docs)]
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=boards");
     // The linker reads it, of which cargo does not know.
     println!("cargo::rerun-if-changed=cross/no-unwinding.ld");
-    let folder = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("boards");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .expect("boards/ can be read")
-        .map(|entry| entry.expect("boards/ can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .collect();
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory("CARGO_MANIFEST_DIR")?.join("boards"))? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            files.push(file);
+        }
+    }
     files.sort();
     let mut all = Vec::new();
     for file in files {
-        let name = file.file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8");
-        let text = std::fs::read_to_string(&file).expect("a profile can be read");
-        all.extend([name, &bare(&text)].map(|part| [part.as_bytes(), b"\0"].concat()).concat());
+        let profile = profile(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        all.extend(profile);
     }
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("boards.lz4");
-    std::fs::write(out, lz4_flex::block::compress_prepend_size(&all)).expect("OUT_DIR can be written");
+    std::fs::write(directory("OUT_DIR")?.join("boards.lz4"), lz4_flex::block::compress_prepend_size(&all))?;
+    Ok(())
+}
+
+/// A directory that cargo names.
+fn directory(variable: &str) -> Result<PathBuf, String> {
+    std::env::var_os(variable).map(PathBuf::from).ok_or_else(|| format!("cargo sets no {variable}"))
+}
+
+/// The name of a profile and its text, each with a NUL behind.
+fn profile(file: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let name = file.file_stem().and_then(|name| name.to_str()).ok_or("its name is not UTF-8")?;
+    let text = bare(&std::fs::read_to_string(file)?);
+    Ok(format!("{name}\0{text}\0").into_bytes())
 }
 
 /// The same TOML without comments, indentation, empty lines, and spaces outside of strings.

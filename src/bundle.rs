@@ -178,8 +178,8 @@ fn config_error(path: &Path, property: &str, problem: impl Into<String>) -> Erro
 fn is_supported(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let parts: Vec<&str> = core.split('.').collect();
-    let numeric = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    parts.len() == 3 && parts.iter().all(numeric) && parts[0] == "1"
+    let numeric = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    matches!(parts.as_slice(), ["1", minor, patch] if numeric(minor) && numeric(patch))
 }
 
 /// Whether an engine says that this is the sandbox of a pod. Both containers of a pod get the pod's annotations, so the

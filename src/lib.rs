@@ -8,6 +8,22 @@
 //! `cli`, `logging` > `commands` > `proxy` > `container` > `firmware` > `annotations`, `board` > `bundle`, `remoteproc` >
 //! `host` > `error` > `json`, `sys`.
 
+// What is compiled into the program must not panic, whatever it is given; tests may.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::exit,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
 /// The program's name, in its own messages and in the process list.
 pub const PROGRAM: &str = "remoteproc-runtime";
 

@@ -1,5 +1,21 @@
 //! The program: a command line becomes a verb, and its failure an exit code.
 
+// As in the library.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::exit,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
 use std::process::ExitCode;
 
 use remoteproc_runtime::cli::{self, Global, LogFormat, Request};

@@ -59,7 +59,7 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count().saturating_add(1)
 }
 
 /// An array or table that is not closed yet, and the key that it belongs to where it lies in a table.

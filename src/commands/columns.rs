@@ -13,7 +13,8 @@ pub fn columns(rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+            let missing = width.saturating_sub(cell.chars().count());
+            line.extend(std::iter::repeat_n(' ', missing.saturating_add(2)));
         }
         text.push_str(line.trim_end());
         text.push('\n');

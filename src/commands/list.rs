@@ -1,6 +1,7 @@
 //! list: the containers of the state directory, as runc prints them.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use argh::{FromArgValue, FromArgs};
 use serde_json::Value;
@@ -60,19 +61,16 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
 
 /// Each machine is looked at once, not once a container; nearly always there is one.
 #[derive(Default)]
-struct Sights(Vec<(PathBuf, Sight)>);
+struct Sights(Vec<(PathBuf, Rc<Sight>)>);
 
 impl Sights {
-    fn of(&mut self, record: &Record) -> Result<&Sight> {
-        let known = self.0.iter().position(|(root, _)| *root == record.host_root);
-        let index = match known {
-            Some(index) => index,
-            None => {
-                self.0.push((record.host_root.clone(), Sight::of(&record.host())?));
-                self.0.len() - 1
-            }
-        };
-        Ok(&self.0[index].1)
+    fn of(&mut self, record: &Record) -> Result<Rc<Sight>> {
+        if let Some((_, known)) = self.0.iter().find(|(root, _)| *root == record.host_root) {
+            return Ok(Rc::clone(known));
+        }
+        let sight = Rc::new(Sight::of(&record.host())?);
+        self.0.push((record.host_root.clone(), Rc::clone(&sight)));
+        Ok(sight)
     }
 }
 
@@ -81,7 +79,7 @@ fn look(context: &Context, id: ContainerId, sights: &mut Sights) -> Option<Entry
     let container = context.store.open(&id).ok()?;
     let known = match container.look() {
         Ok(Seen::Recorded(record)) => match sights.of(&record) {
-            Ok(sight) => Ok((state::document(&container, &record, sight), *record)),
+            Ok(sight) => Ok((state::document(&container, &record, &sight), *record)),
             Err(error) => unknown(&id, &error),
         },
         Ok(Seen::BeingCreated) => Err("creating"),

@@ -69,8 +69,8 @@ pub fn run(context: &Context, args: &Run) -> Result<ExitCode> {
     let status = proxy.wait().map_err(|e| Error::io("wait for", "the proxy", e))?;
     delete::delete(context, &id, true)?;
     // A proxy that was killed ends as the shell has it: 128 and the signal.
-    let code =
-        status.code().or_else(|| std::os::unix::process::ExitStatusExt::signal(&status).map(|s| 128 + s));
+    let killed = || std::os::unix::process::ExitStatusExt::signal(&status).map(|s| s.saturating_add(128));
+    let code = status.code().or_else(killed);
     Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 

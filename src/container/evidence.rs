@@ -53,7 +53,7 @@ pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
     let mut result = Ok(());
     traces.give_all(&mut |text| {
         let left_out = excess.min(text.len());
-        excess -= left_out;
+        excess = excess.saturating_sub(left_out);
         if result.is_ok() {
             result = files::write_all(&file, text.get(left_out..).unwrap_or_default());
         }

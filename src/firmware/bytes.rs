@@ -31,7 +31,53 @@ impl Bytes {
         u32::from_ne_bytes(self.array(at)).into()
     }
 
+    /// The `index`th word of 32 bits from `at` on.
+    pub fn word(&self, at: u64, index: u64) -> u64 {
+        self.u32(at.saturating_add(index.saturating_mul(4)))
+    }
+
+    /// The text in at most `length` bytes, as far as its first NUL.
+    pub fn text(&self, at: u64, length: usize) -> String {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let bytes: Vec<u8> =
+            self.0.iter().skip(at).take(length).copied().take_while(|byte| *byte != 0).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     pub fn u64(&self, at: u64) -> u64 {
         u64::from_ne_bytes(self.array(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_outside_reads_as_nothing() {
+        let bytes = Bytes(b"ab\0cdefghijk".to_vec());
+        assert_eq!(
+            (bytes.text(0, 32), bytes.text(3, 4), bytes.text(3, 32)),
+            ("ab".into(), "cdef".into(), "cdefghijk".into())
+        );
+        for at in [12, 13, u64::MAX - 3, u64::MAX] {
+            let numbers = [
+                bytes.u8(at),
+                bytes.u16(at),
+                bytes.u32(at),
+                bytes.u64(at),
+                bytes.word(at, u64::MAX),
+                bytes.word(0, at),
+            ];
+            assert_eq!((numbers, bytes.text(at, 32)), ([0; 6], String::new()), "{at}");
+        }
+        assert_eq!(
+            (bytes.u32(8), bytes.u32(9)),
+            (u32::from_ne_bytes(*b"hijk").into(), 0),
+            "not a part of a number"
+        );
+        let file = File::open("/dev/null").unwrap();
+        assert!(Bytes::read(&file, u64::MAX, 1).is_none());
+        assert!(Bytes::read(&file, u64::MAX, 0).is_none_or(|bytes| bytes.0.is_empty()));
     }
 }

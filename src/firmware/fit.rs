@@ -62,7 +62,7 @@ impl Examination {
 
     /// Errors stand first.
     fn find(&mut self, level: Level, text: String) {
-        let at = self.findings.iter().rposition(|finding| finding.level <= level).map_or(0, |last| last + 1);
+        let at = self.findings.partition_point(|finding| finding.level <= level);
         self.findings.insert(at, Finding { level, text });
     }
 }

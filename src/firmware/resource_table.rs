@@ -17,6 +17,13 @@ const ENTRIES: u64 = 1024;
 /// Bytes of `struct resource_table`, without its offsets.
 const HEADER: u64 = 16;
 
+/// Bytes of a name.
+const NAME: usize = 32;
+
+/// Bytes of `struct fw_rsc_vdev` without its vrings, and of one of those.
+const DEVICE: u64 = 24;
+const RING: u64 = 20;
+
 /// `FW_RSC_ADDR_ANY`: the kernel chooses.
 const ANY: u64 = 0xffff_ffff;
 
@@ -79,7 +86,7 @@ pub(super) fn read(file: &File, size: u64, section: &Section) -> Result<Resource
     if table.u64(8) != 0 {
         return Err("has a resource table whose reserved words are not zero".to_owned());
     }
-    if HEADER + count * 4 > length {
+    if HEADER.saturating_add(count.saturating_mul(4)) > length {
         return Err(format!("has a resource table that ends inside its list of {count} entries"));
     }
     if count > ENTRIES {
@@ -92,7 +99,7 @@ pub(super) fn read(file: &File, size: u64, section: &Section) -> Result<Resource
         doubts: Vec::new(),
     };
     for number in 0..count {
-        let at = table.u32(HEADER + number * 4);
+        let at = table.word(HEADER, number);
         // The kernel takes the offset for a signed number, and one that is negative for a good one.
         match length.checked_sub(at).and_then(|left| left.checked_sub(4)) {
             Some(left) => read.entry(&table, number, at, left),
@@ -110,12 +117,12 @@ impl ResourceTable {
     /// The entry at `at`, with `left` bytes behind its type.
     fn entry(&mut self, table: &Bytes, number: u64, at: u64, left: u64) {
         // Whatever fields it has lie behind the type.
-        let rest = at + 4;
-        let word = |index: u64| table.u32(rest + index * 4);
+        let rest = at.saturating_add(4);
+        let word = |index: u64| table.word(rest, index);
         let (kind, fixed, reserved, name) = match table.u32(at) {
-            0 => ("carveout", 52, word(4), 5),
-            1 => ("devmem", 52, word(4), 5),
-            2 => ("trace", 44, word(2), 3),
+            0 => ("carveout", 52, word(4), 20),
+            1 => ("devmem", 52, word(4), 20),
+            2 => ("trace", 44, word(2), 12),
             3 => return self.device(table, number, rest, left),
             other => {
                 // Types of vendors, and ones that only a later kernel knows, are passed over with a warning.
@@ -135,7 +142,7 @@ impl ResourceTable {
         if reserved != 0 {
             self.problem(number, &format!("({kind}) has reserved bytes that are not zero"));
         }
-        let name = text(table, rest + name * 4);
+        let name = table.text(rest.saturating_add(name), NAME);
         let size = if kind == "trace" { word(1) } else { word(2) };
         let same = |entry: &Entry| entry.kind == "carveout" && entry.name == name;
         if kind == "carveout" && self.entries.iter().any(same) {
@@ -150,15 +157,16 @@ impl ResourceTable {
     }
 
     fn device(&mut self, table: &Bytes, number: u64, at: u64, left: u64) {
-        if left < 24 {
+        if left < DEVICE {
             return self.problem(number, "(vdev) is cut off");
         }
-        let word = |index: u64| table.u32(at + index * 4);
-        let (config, count) = (word(4), table.u8(at + 21));
-        if 24 + count * 20 + config > left {
+        let word = |index: u64| table.word(at, index);
+        let (config, count) = (word(4), table.u8(at.saturating_add(21)));
+        let rings = at.saturating_add(DEVICE);
+        if DEVICE.saturating_add(count.saturating_mul(RING)).saturating_add(config) > left {
             return self.problem(number, "(vdev) is cut off");
         }
-        if table.u16(at + 22) != 0 {
+        if table.u16(at.saturating_add(22)) != 0 {
             self.problem(number, "(vdev) has reserved bytes that are not zero");
         }
         if count > 2 {
@@ -168,18 +176,17 @@ impl ResourceTable {
         let name = if word(0) == 7 { "rpmsg".to_owned() } else { format!("virtio {}", word(0)) };
         self.entries.push(Entry { number, kind: "vdev".to_owned(), name, address: None, size: config });
         for ring in 0..count {
-            let word = |index: u64| table.u32(at + 24 + ring * 20 + index * 4);
-            let (align, buffers) = (word(1), word(2));
-            if align == 0 || buffers == 0 {
+            let at = rings.saturating_add(ring.saturating_mul(RING));
+            let (align, buffers) = (table.word(at, 1), table.word(at, 2));
+            let size = vring_size(buffers, align).filter(|_| buffers > 0);
+            let Some(size) = size else {
                 let what =
                     format!("(vdev) has a vring ({ring}) of {buffers} buffers, aligned to {align} bytes");
                 self.problem(number, &what);
                 continue;
-            }
-            // vring_size (include/uapi/linux/virtio_ring.h).
-            let size = (16 * buffers + 2 * (3 + buffers)).next_multiple_of(align) + 6 + 8 * buffers;
+            };
             let (kind, name) = ("vring".to_owned(), ring.to_string());
-            self.entries.push(Entry { number, kind, name, address: place(word(0)), size });
+            self.entries.push(Entry { number, kind, name, address: place(table.word(at, 0)), size });
         }
     }
 }
@@ -188,8 +195,9 @@ fn place(address: u64) -> Option<u64> {
     Some(address).filter(|address| *address != ANY)
 }
 
-/// The name in 32 bytes.
-fn text(table: &Bytes, at: u64) -> String {
-    let bytes: Vec<u8> = (at..at + 32).map(|at| table.u8(at) as u8).take_while(|byte| *byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Bytes of a vring (include/uapi/linux/virtio_ring.h, `vring_size`); `None` where it is aligned to nothing.
+fn vring_size(buffers: u64, align: u64) -> Option<u64> {
+    let descriptors_and_available = buffers.saturating_mul(18).saturating_add(6);
+    let used = buffers.saturating_mul(8).saturating_add(6);
+    descriptors_and_available.checked_next_multiple_of(align)?.checked_add(used)
 }

@@ -219,15 +219,12 @@ fn shorten(name: &str, limit: usize) -> String {
     if name.len() <= limit {
         return name.to_owned();
     }
-    let (stem, extension) = match name.rfind('.') {
-        Some(dot) if name.len() - dot < limit => name.split_at(dot),
-        _ => (name, ""),
-    };
-    let mut end = limit - extension.len();
-    while !stem.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{extension}", &stem[..end])
+    let parts = name.rfind('.').and_then(|dot| name.split_at_checked(dot));
+    let (stem, extension) = parts.filter(|(_, extension)| extension.len() < limit).unwrap_or((name, ""));
+    let room = limit.saturating_sub(extension.len());
+    // Back to the end of a character.
+    let stem = (0..=room).rev().find_map(|end| stem.get(..end)).unwrap_or_default();
+    format!("{stem}{extension}")
 }
 
 #[cfg(test)]
@@ -285,6 +282,11 @@ mod tests {
         assert_eq!(shorten("quite-a-long-name.elf", 10), "quite-.elf");
         assert_eq!(shorten("a.very-long-extension", 10), "a.very-lon");
         assert_eq!(shorten("üüüüüü", 5), "üü");
+        for (name, limit, short) in
+            [("ü.elf", 5, ".elf"), ("ü.elf", 4, "ü.e"), ("ü", 1, ""), ("a", 0, ""), (".elf", 3, ".el")]
+        {
+            assert_eq!(shorten(name, limit), short, "{name} in {limit}");
+        }
     }
 
     #[test]

@@ -349,6 +349,39 @@ fn a_vring_takes_what_the_kernel_computes_for_it() {
 }
 
 #[test]
+fn the_largest_numbers_in_a_table_are_counted_as_they_are() {
+    // As many vrings as fit a byte, each of as many buffers as fit a word.
+    let ring = [0, u32::MAX, u32::MAX, 0, 0];
+    let device = [&[7, 0, 0, 0, 0, 0xff << 8][..], &ring.repeat(255)].concat();
+    let table =
+        |words: &[u32]| examined(&code().entry(3, words, &[]).build(), Some(&m4()), None).table.unwrap();
+    let read = table(&device);
+    let (max, rings) = (u64::from(u32::MAX), read.entries.iter().filter(|entry| entry.kind == "vring"));
+    // 26 bytes a buffer, of which the first 18 end at a multiple of the alignment.
+    assert!(rings.clone().count() == 255 && rings.clone().all(|ring| ring.size == 19 * max + 8 * max + 6));
+    assert_eq!(
+        read.problems,
+        ["entry 0 of the resource table (vdev) has 255 vrings: the kernel takes at most 2"]
+    );
+    let longest = table(&[7, 0, 0, 0, u32::MAX, 0xff << 8]);
+    assert_eq!(longest.problems, ["entry 0 of the resource table (vdev) is cut off"]);
+}
+
+#[test]
+fn the_largest_numbers_in_headers_are_a_file_that_is_cut_off() {
+    let wide = code().resource_table().wide().build();
+    let at = |at: usize| usize::try_from(u64::from_le_bytes(wide[at..at + 8].try_into().unwrap())).unwrap();
+    let (programs, sections) = (at(32), at(40));
+    for number in [u64::MAX, u64::MAX - 1, u64::MAX - 63, 1 << 63, u64::MAX >> 1] {
+        for field in [32, 40, programs + 8, programs + 32, sections + 2 * 64 + 24, sections + 2 * 64 + 32] {
+            let found = found(&patched(&wide, field, &number.to_le_bytes()), None, None);
+            let cut = ["is cut off", "more bytes in the file than in memory", "behind the file"];
+            assert!(cut.iter().any(|words| found[0].contains(words)), "{field}, {number:#x}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_window_is_never_more_than_full() {
     let ram = window("RAM", 0x100, 0x100);
     let bytes = |sizes: &[u64]| used(&ram, sizes.iter().map(|&size| Span { address: 0x100, size }));

@@ -1,5 +1,7 @@
 //! Whether a processor has memory where a firmware goes.
 
+use std::cmp::Reverse;
+
 use super::span::Span;
 use crate::board::{ProcessorProfile, Region, Window};
 
@@ -80,8 +82,7 @@ impl<'a> Windows<'a> {
     fn outside(&self, memory: Span) -> String {
         let alias = self.profile.alias();
         // The one with the most of it, else the one that is least far away; the first of several.
-        let near =
-            |window: &&Window| (u64::MAX - span(window).overlap(memory), span(window).distance(memory));
+        let near = |window: &&Window| (Reverse(span(window).overlap(memory)), span(window).distance(memory));
         match self.all.iter().min_by_key(near) {
             Some(window) => {
                 let (name, whole) = (&window.name, span(window));

@@ -229,17 +229,15 @@ impl Answers {
     }
 
     fn read(&self) -> Option<Answer> {
-        let mut buffer = [0; ANSWER];
-        let mut length = 0;
+        let mut line: heapless::Vec<u8, ANSWER> = heapless::Vec::new();
+        let mut byte = [0];
         // Answers are whole (PIPE_BUF), but several may have come: a byte at a time up to the first newline.
-        while length < ANSWER {
-            match rustix::io::read(&self.0, &mut buffer[length..=length]) {
-                Ok(1) if buffer[length] == b'\n' => break,
-                Ok(1) => length += 1,
-                _ => break,
+        while rustix::io::read(&self.0, &mut byte) == Ok(1) && byte != *b"\n" {
+            if line.extend_from_slice(&byte).is_err() {
+                break;
             }
         }
-        Answer::parse(std::str::from_utf8(&buffer[..length]).ok()?)
+        Answer::parse(std::str::from_utf8(&line).ok()?)
     }
 }
 
@@ -283,6 +281,19 @@ mod tests {
         ] {
             assert_eq!(Answer::parse(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_no_answer() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let answers = Answers::from_pipe(read).unwrap();
+        rustix::io::write(&write, format!("{}\n", "running ".repeat(100)).as_bytes()).unwrap();
+        assert_eq!(answers.read(), None);
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let answers = Answers::from_pipe(read).unwrap();
+        let longest = Answer::Unready(Setup::Terminal, Errno::from_raw_os_error(4095));
+        rustix::io::write(&write, longest.to_line().as_bytes()).unwrap();
+        assert_eq!(answers.read(), Some(longest));
     }
 
     #[test]

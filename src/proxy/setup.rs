@@ -61,10 +61,10 @@ pub(super) fn is_committed(container: &OwnedFd) -> bool {
     let mut word = [0; COMMIT.len()];
     let stdin = std::io::stdin();
     let mut length = 0;
-    while length < word.len() {
-        match rustix::io::read(&stdin, &mut word[length..]) {
+    while let Some(rest) = word.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::read(&stdin, rest) {
             Ok(0) | Err(_) => break,
-            Ok(read) => length += read,
+            Ok(read) => length = length.saturating_add(read),
         }
     }
     let pid = rustix::process::getpid().as_raw_pid();

@@ -14,9 +14,9 @@ use crate::sys::files;
 const SOON: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_secs(5);
 
-/// How many bytes a second are passed on, in the long run: a firmware that floods its buffer is not to fill the flash with
-/// an engine's log. What it overwrites meanwhile is not seen.
-const RATE: u32 = 32 << 10;
+/// How long a byte keeps from looking again: 32 KiB a second are passed on in the long run, since a firmware that floods
+/// its buffer is not to fill the flash with an engine's log. What it overwrites meanwhile is not seen.
+const BYTE: Duration = Duration::from_nanos(1_000_000_000 / (32 << 10));
 
 /// What is written at once, in bytes: a pipe that is ready takes it whole (`PIPE_BUF`, pipe(7)).
 const PIECE: usize = 4096;
@@ -27,7 +27,9 @@ pub(super) struct Tracing {
     traces: Traces,
     /// They are passed on; else they are only kept at the end.
     aloud: bool,
-    next: Instant,
+    looked: Instant,
+    /// After a look, until the next.
+    wait: Duration,
     pause: Duration,
 }
 
@@ -35,17 +37,17 @@ impl Tracing {
     /// Those of a firmware that has just booted; `None` where it has none, or the kernel does not show them.
     pub(super) fn of(host: &Host, processor: &Processor, aloud: bool) -> Option<Self> {
         let traces = Traces::of(host, processor).ok()?;
-        Some(Self { traces, aloud, next: Instant::now(), pause: SOON })
+        Some(Self { traces, aloud, looked: Instant::now(), wait: Duration::ZERO, pause: SOON })
     }
 
     /// How long until it is time to look; `None` if nothing is passed on.
     pub(super) fn next_look(&self, now: Instant) -> Option<Duration> {
-        self.aloud.then(|| self.next.saturating_duration_since(now))
+        self.aloud.then(|| self.wait.saturating_sub(now.saturating_duration_since(self.looked)))
     }
 
     /// Passes on what is new, if it is time.
     pub(super) fn follow(&mut self, now: Instant) {
-        if !self.aloud || now < self.next {
+        if self.next_look(now) != Some(Duration::ZERO) {
             return;
         }
         let passed = match self.traces.pass_on(&mut put) {
@@ -53,8 +55,8 @@ impl Tracing {
             // It went with the firmware: what becomes of that is for others to see.
             Err(_) => 0,
         };
-        self.pause = if passed > 0 { SOON } else { LATE.min(self.pause * 2) };
-        self.next = now + self.pause.max(Duration::from_secs(1) * passed / RATE);
+        self.pause = if passed > 0 { SOON } else { LATE.min(self.pause.saturating_mul(2)) };
+        (self.looked, self.wait) = (now, self.pause.max(BYTE.saturating_mul(passed)));
     }
 
     /// The firmware is about to end, or has: passes on what is new, at once, and gives all there is to be kept.
@@ -77,7 +79,7 @@ fn put(text: &[u8]) -> usize {
             break;
         }
         match rustix::io::write(&stdout, rest.get(..PIECE).unwrap_or(rest)) {
-            Ok(written) => taken += written,
+            Ok(written) => taken = taken.saturating_add(written),
             Err(Errno::AGAIN | Errno::INTR) => break,
             Err(_) => return text.len(),
         }

@@ -103,14 +103,14 @@ impl Dump {
     #[inline(never)]
     pub fn copy(&self, to: impl AsFd, limit: u64) -> Result<Copied> {
         let mut piece = [0; PIECE];
-        let mut bytes = 0;
+        let mut bytes = 0_u64;
         loop {
             let length = rustix::io::read(&self.0, &mut piece[..])?;
-            let room = usize::try_from(limit - bytes).unwrap_or(usize::MAX);
+            let room = usize::try_from(limit.saturating_sub(bytes)).unwrap_or(usize::MAX);
             let cut = length > room;
             let wanted = piece.get(..length.min(room)).unwrap_or_default();
             files::write_all(&to, wanted)?;
-            bytes += wanted.len() as u64;
+            bytes = bytes.saturating_add(wanted.len() as u64);
             if cut || wanted.is_empty() {
                 return Ok(Copied { bytes, cut });
             }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::Timespec;
 
-/// Now, in UTC, as RFC 3339 with seconds: `2026-11-23T22:15:00Z`.
+/// Now, in UTC, as RFC 3339 with seconds: `2026-11-23T22:15:00Z`. The kernel lets nobody set a clock to before 1970 or
+/// behind 2232 (include/linux/time64.h, `timespec64_valid_settod`).
 pub fn now_rfc3339() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
@@ -16,17 +17,20 @@ pub fn now_compact() -> String {
 
 /// A point in time after which waiting is over.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    set: Instant,
+    after: Duration,
+}
 
 impl Deadline {
     /// The point `after` from now.
     pub fn after(after: Duration) -> Self {
-        Self(Instant::now() + after)
+        Self { set: Instant::now(), after }
     }
 
     /// What is left, or zero.
     pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.after.saturating_sub(self.set.elapsed())
     }
 
     /// Whether nothing is left.
@@ -52,5 +56,14 @@ mod tests {
         let now = now_compact();
         assert_eq!(now.len(), 16, "{now}");
         assert_eq!((&now[8..9], &now[15..]), ("T", "Z"), "{now}");
+    }
+
+    #[test]
+    fn a_deadline_may_lie_behind_the_end_of_all_time() {
+        let never = Deadline::after(Duration::MAX);
+        assert!(!never.passed() && never.left() > Duration::from_secs(u32::MAX.into()));
+        let now = Deadline::after(Duration::ZERO);
+        assert!(now.passed() && now.left().is_zero());
+        assert_eq!(timespec(Duration::MAX), Timespec { tv_sec: i64::MAX, tv_nsec: 999_999_999 });
     }
 }

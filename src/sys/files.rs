@@ -109,7 +109,7 @@ pub fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
 /// [`Errno::FBIG`] for a longer one, and what the kernel says.
 pub fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Errno::FBIG.into());
     }
@@ -297,7 +297,9 @@ mod tests {
         let path = dir.path().join("file");
         std::fs::write(&path, "12345").unwrap();
         let base = open_directory(dir.path()).unwrap();
-        assert_eq!(read_here(&base, "file", 5).unwrap(), b"12345");
+        for limit in [5, 6, u64::MAX - 1, u64::MAX] {
+            assert_eq!(read_here(&base, "file", limit).unwrap(), b"12345", "{limit}");
+        }
         let too_long = read_here(&base, "file", 4).unwrap_err();
         assert_eq!(Errno::from_io_error(&too_long), Some(Errno::FBIG));
     }

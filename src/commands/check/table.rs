@@ -75,7 +75,9 @@ fn windows(subject: &Subject) -> String {
 
 /// So many of `whole` parts, rounded down.
 fn share(used: u64, size: u64, whole: u64) -> u64 {
-    let share = u128::from(used) * u128::from(whole) / u128::from(size.max(1));
+    let product = u128::from(used).saturating_mul(whole.into());
+    // Of nothing nothing is used.
+    let share = product.checked_div(size.into()).unwrap_or(0);
     u64::try_from(share).unwrap_or(whole).min(whole)
 }
 

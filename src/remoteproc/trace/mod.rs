@@ -62,7 +62,7 @@ impl Traces {
     /// # Errors
     /// When one is gone; what the others have was offered.
     pub fn pass_on(&mut self, take: Take<'_>) -> Result<usize> {
-        let (mut passed, mut result, several) = (0, Ok(()), self.buffers.len() > 1);
+        let (mut passed, mut result, several) = (0_usize, Ok(()), self.buffers.len() > 1);
         for (number, buffer) in self.buffers.iter_mut().enumerate() {
             match buffer.look() {
                 Ok(true) => {}
@@ -82,7 +82,7 @@ impl Traces {
             let at_line_start = &mut self.at_line_start;
             buffer.offer(&mut |piece| {
                 let taken = take(piece);
-                passed += taken;
+                passed = passed.saturating_add(taken);
                 if let Some(last) = piece.get(..taken).and_then(<[u8]>::last) {
                     *at_line_start = *last == b'\n';
                 }
@@ -160,7 +160,7 @@ impl Buffer {
 
     fn read(&mut self) -> Result<News> {
         let known = self.text.len();
-        if let Err(errno) = self.append(known + LIMIT) {
+        if let Err(errno) = self.append(known.saturating_add(LIMIT)) {
             self.text.truncate(known);
             return Err(errno);
         }
@@ -179,7 +179,8 @@ impl Buffer {
         loop {
             let room = most.saturating_sub(self.text.len()).min(PIECE);
             let wanted = piece.get_mut(..room).unwrap_or_default();
-            let read = rustix::io::pread(&self.file, wanted, (self.text.len() - known) as u64)?;
+            let at = self.text.len().saturating_sub(known) as u64;
+            let read = rustix::io::pread(&self.file, wanted, at)?;
             self.text.extend_from_slice(piece.get(..read).unwrap_or_default());
             if read < PIECE {
                 return Ok(());
@@ -191,7 +192,7 @@ impl Buffer {
     fn offer(&mut self, take: Take<'_>) {
         for range in [&mut self.waiting.first, &mut self.waiting.wrapped] {
             let piece = self.text.get(range.clone()).unwrap_or_default();
-            range.start += take(piece);
+            range.start = range.start.saturating_add(take(piece));
             if range.start < range.end {
                 return;
             }

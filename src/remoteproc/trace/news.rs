@@ -54,7 +54,7 @@ pub fn news(before: &[u8], cursor: usize, now: &[u8]) -> News {
     // Over the old text: from the cursor to the end, and on from the front.
     let (old, new) = (before.split_at(cursor), now.split_at(cursor));
     match last_difference(old.0, new.0) {
-        0 => News::of(cursor..cursor + last_difference(old.1, new.1)),
+        0 => News::of(cursor..cursor.saturating_add(last_difference(old.1, new.1))),
         // All of it, and more: begun anew.
         wrapped if wrapped == cursor && now.len() > before.len() => News::of(0..now.len()),
         wrapped => News { first: cursor..now.len(), wrapped: 0..wrapped },
@@ -70,16 +70,21 @@ fn last_difference(before: &[u8], now: &[u8]) -> usize {
     if now.len() > before.len() {
         return now.len();
     }
-    before.iter().zip(now).rposition(|(old, new)| old != new).map_or(0, |last| last + 1)
+    behind(before.iter().zip(now).rposition(|(old, new)| old != new))
+}
+
+/// The index behind that of the last that was found; 0 if none was.
+fn behind(last: Option<usize>) -> usize {
+    last.map_or(0, |last| last.saturating_add(1))
 }
 
 /// Where the line begins that ends at `cursor`, its line break included; `cursor` itself if that is too far away.
 fn line_start(text: &[u8], cursor: usize) -> usize {
     let text = text.get(..cursor).unwrap_or_default();
     let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let end = text.iter().rposition(|byte| !is_break(byte)).map_or(0, |last| last + 1);
-    let start = text.iter().take(end).rposition(is_break).map_or(0, |last| last + 1);
-    if cursor - start > LINE { cursor } else { start }
+    let end = behind(text.iter().rposition(|byte| !is_break(byte)));
+    let start = behind(text.iter().take(end).rposition(is_break));
+    if cursor.saturating_sub(start) > LINE { cursor } else { start }
 }
 
 #[cfg(test)]
