@@ -67,7 +67,7 @@ pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
 /// What the file system says; a link, or anything but a regular file, is refused.
 pub fn kept_trace(container: impl AsFd) -> std::io::Result<Vec<u8>> {
     // What tells the buffers apart comes on top.
-    files::read_here(container, TRACE, 2 * TRACE_LIMIT as u64)
+    files::read_here(container, TRACE, (TRACE_LIMIT as u64).saturating_mul(2))
 }
 
 /// As much as is kept of one: others need what is free of the file system, too.

@@ -69,7 +69,7 @@ pub fn open(path: &Path, make: bool) -> Result<OwnedFd, Distrust> {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(Distrust { path: next, why: Why::Unmade(errno) }),
                 }
-                turns += 1;
+                turns = turns.saturating_add(1);
                 rest.push(name);
                 continue;
             }
@@ -83,7 +83,7 @@ pub fn open(path: &Path, make: bool) -> Result<OwnedFd, Distrust> {
                 return Err(Distrust { path: next, why: Why::Owner(stat.st_uid) });
             }
             FileType::Symlink if turns < LIMIT => {
-                turns += 1;
+                turns = turns.saturating_add(1);
                 let target = rustix::fs::readlinkat(&found, "", Vec::new()).map_err(at(&next))?;
                 let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
                 if target.is_absolute() {
