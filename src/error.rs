@@ -114,6 +114,16 @@ impl Error {
         Self::Io { action, path: path.as_ref().to_owned(), source: source.into() }
     }
 
+    /// What the system said; for anything else that it is invalid.
+    pub fn errno(&self) -> Errno {
+        match self {
+            Self::Io { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::INVAL),
+            Self::Kernel { errno, .. } => *errno,
+            Self::Container { source, .. } => source.errno(),
+            _ => Errno::INVAL,
+        }
+    }
+
     /// An [`Error::Invalid`].
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid(message.into())

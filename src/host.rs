@@ -1,5 +1,6 @@
 //! Every path outside the bundle, built once from `--host-root` and passed down.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -91,7 +92,11 @@ impl Host {
         const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
         // A host root that stands for a machine without a /proc of its own boots when the real machine does.
         let text = std::fs::read_to_string(self.path(BOOT_ID))
-            .or_else(|_| std::fs::read_to_string(BOOT_ID))
+            .or_else(|error| match error.kind() {
+                ErrorKind::NotFound => std::fs::read_to_string(BOOT_ID),
+                // Another id would make every container one of another boot.
+                _ => Err(error),
+            })
             .map_err(|e| Error::io("read", BOOT_ID, e))?;
         let id = text.trim();
         if id.len() < 8 || !id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {

@@ -112,7 +112,9 @@ fn built_in() -> Vec<Candidate> {
 /// The profiles in a folder whose names are wanted, by name; a folder that is missing has none.
 fn files_of(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
-    for path in files::entries(folder).map_err(|e| Error::io("list", folder, e))?.map(|entry| entry.path()) {
+    for path in
+        files::entries(folder).map_err(|e| Error::io("list", folder, e))?.into_iter().map(|entry| entry.path)
+    {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".toml")) else {
             continue;
         };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::host::Host;
 use crate::remoteproc::Processor;
+use crate::sys::files;
 
 /// Memory as Linux sees it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,7 +34,7 @@ pub fn reserved(host: &Host, processor: &Processor) -> Option<Vec<Region>> {
     }
     let (address_cells, size_cells) = (count("#address-cells")?, count("#size-cells")?);
     let mut regions = vec![None; wanted.len()];
-    for node in std::fs::read_dir(&memory).ok()?.filter_map(|entry| Some(entry.ok()?.path())) {
+    for node in files::entries(&memory).ok()?.into_iter().map(|entry| entry.path) {
         let name = node.file_name()?.to_string_lossy().into_owned();
         let handle = cells(&node.join("phandle")).next();
         let slots = wanted.iter().zip(&mut regions).filter(|(wanted, _)| handle == Some(**wanted));

@@ -49,12 +49,15 @@ pub fn delete(context: &Context, id: &ContainerId, force: bool) -> Result<()> {
     }
     match container.record() {
         Ok(Some(record)) => delete_recorded(id, &container, &record, force, deadline),
-        Ok(None) if force => delete_unrecorded(context, &container, deadline),
-        Err(error) if force => {
+        // There is no container, and its lock was to be had: what is left of one goes, too.
+        Ok(None) => {
+            delete_unrecorded(context, &container, deadline)?;
+            Err(Error::DoesNotExist)
+        }
+        Err(error @ Error::Invalid(_)) if force => {
             log::warn!("{error}: deleted all the same");
             delete_unrecorded(context, &container, deadline)
         }
-        Ok(None) => Err(Error::DoesNotExist),
         Err(error) => Err(error),
     }
 }
@@ -62,8 +65,9 @@ pub fn delete(context: &Context, id: &ContainerId, force: bool) -> Result<()> {
 /// Deletes the remains of a create that was killed, or a container whose record nobody can read.
 fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadline) -> Result<()> {
     for pid in proxy::proxies_of(&container.path) {
-        let start_time = process::observe(pid).map(|seen| seen.start_time).unwrap_or_default();
         let failed = |e| Error::io("kill", format!("/proc/{pid}"), e);
+        let start_time =
+            process::observe(pid).map_err(failed)?.map(|seen| seen.start_time).unwrap_or_default();
         if let Some(proxy) = Process::open(pid, start_time).map_err(failed)? {
             proxy.signal(Signal::KILL).map_err(failed)?;
             proxy.wait_until(deadline).map_err(failed)?;
@@ -93,7 +97,7 @@ fn delete_recorded(
     // Only then the file: without it the kernel could not get the processor out of a crash.
     if let Some((processor, stored)) = record.deployed() {
         let host = record.host();
-        let noted = record.is_of_this_boot(&host).then_some(container);
+        let noted = record.is_of_this_boot(&host)?.then_some(container);
         kill::release(&host, processor, &stored, noted, false, deadline)?;
         stored.remove()?;
     }

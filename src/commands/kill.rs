@@ -125,7 +125,11 @@ pub fn stop(
         None => Heard::Nothing,
     };
     let problem = match (heard, record.deployed()) {
-        (Heard::Ended, _) => return Ok(()),
+        (Heard::Ended, None) => return Ok(()),
+        // It may have been killed before it had stopped the processor.
+        (Heard::Ended, Some((processor, stored))) => {
+            return release(&host, processor, &stored, Some(container), true, deadline);
+        }
         (Heard::Answer(Answer::Refused(refusal)), Some((processor, stored))) => {
             return Err(refusal_error(&host, processor, &stored, refusal, log.as_ref()));
         }

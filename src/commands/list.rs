@@ -78,10 +78,13 @@ impl Sights {
 fn look(context: &Context, id: ContainerId, sights: &mut Sights) -> Option<Entry> {
     let container = context.store.open(&id).ok()?;
     let known = match container.look() {
-        Ok(Seen::Recorded(record)) => match sights.of(&record) {
-            Ok(sight) => Ok((state::document(&container, &record, &sight), *record)),
-            Err(error) => unknown(&id, &error),
-        },
+        Ok(Seen::Recorded(record)) => {
+            let document = sights.of(&record).and_then(|sight| state::document(&container, &record, &sight));
+            match document {
+                Ok(document) => Ok((document, *record)),
+                Err(error) => unknown(&id, &error),
+            }
+        }
         Ok(Seen::BeingCreated) => Err("creating"),
         Ok(Seen::Remains) => Err("unknown"),
         Err(Error::DoesNotExist) => return None,

@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: &Logs) -> Result<()> {
 fn show_now(host: &Host, identity: &Identity) -> Result<()> {
     match open(host, identity)? {
         Some(mut traces) => {
-            pass_on(&mut traces, &mut Screen::new());
+            pass_on(host, &mut traces, &mut Screen::new())?;
         }
         None => {
             let name = &identity.name;
@@ -78,7 +78,7 @@ fn follow(container: &Container, record: &Record, identity: &Identity, proxy: &P
         let ended = proxy
             .wait_until(Deadline::after(PAUSE))
             .map_err(|e| Error::io("wait for", format!("/proc/{}", record.proxy.pid), e))?;
-        let heard = traces.as_mut().is_none_or(|traces| pass_on(traces, &mut screen));
+        let heard = traces.as_mut().map_or(Ok(true), |traces| pass_on(&host, traces, &mut screen))?;
         match traces {
             None if ended => return show_kept(container),
             _ if ended || !heard => return Ok(()),
@@ -98,24 +98,34 @@ fn open(host: &Host, identity: &Identity) -> Result<Option<Traces>> {
 }
 
 /// Prints what is new; whether somebody still reads it.
-fn pass_on(traces: &mut Traces, screen: &mut Screen) -> bool {
-    let mut read = true;
-    // A buffer that is gone went with its firmware: the container's end comes next.
-    let _ = traces.pass_on(&mut |text| {
-        read = read && screen.write(text).is_ok();
-        if read { text.len() } else { 0 }
+fn pass_on(host: &Host, traces: &mut Traces, screen: &mut Screen) -> Result<bool> {
+    let mut written = Ok(());
+    let passed = traces.pass_on(&mut |text| {
+        if written.is_ok() {
+            written = screen.write(text);
+        }
+        if written.is_ok() { text.len() } else { 0 }
     });
-    read
+    let read = is_read(written)?;
+    match passed {
+        // A buffer that is gone went with its firmware: the container's end comes next.
+        Ok(_) | Err(Errno::NOENT | Errno::NODEV) => Ok(read),
+        Err(errno) => Err(Error::io("read", host.remoteproc_debugfs(), errno)),
+    }
+}
+
+/// Whether somebody reads what was written: a reader that is gone is no failure of ours.
+fn is_read(written: std::io::Result<()>) -> Result<bool> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true).map_err(|e| Error::io("write", "the standard output", e)),
+    }
 }
 
 /// Prints what the proxy kept at its end.
 fn show_kept(container: &Container) -> Result<()> {
     match kept_trace(container) {
-        Ok(kept) => {
-            // A reader that is gone is no failure of ours.
-            let _ = Screen::new().write(&kept);
-            Ok(())
-        }
+        Ok(kept) => is_read(Screen::new().write(&kept)).map(drop),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             log::warn!("container {}: its firmware left no trace", container.id);
             Ok(())

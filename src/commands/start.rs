@@ -8,8 +8,8 @@ use rustix::process::Signal;
 
 use super::Context;
 use super::occupant::{self, processor_error};
-use super::order;
 use super::refusal::refusal_error;
+use super::{kill, order};
 use crate::board;
 use crate::container::{Container, ContainerId, Record, START_FIFO, Status, keep, noted_settings};
 use crate::error::{Error, Result};
@@ -95,11 +95,14 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
             proxy.wait_until(deadline).map_err(|e| Error::io("wait on", &fifo, e))?;
             Err(explain(context, &container, &record, answer, log))
         }
-        Heard::Ended => Err(processor_error(
-            &record,
-            "the proxy ended before it had booted the processor".to_owned(),
-            None,
-        )),
+        Heard::Ended => {
+            // Killed, and nobody knows how far it had come: nothing of it is to run.
+            if let Some((processor, stored)) = record.deployed() {
+                kill::release(&host, processor, &stored, Some(&container), true, deadline)?;
+            }
+            let problem = "the proxy ended before it had booted the processor".to_owned();
+            Err(processor_error(&record, problem, None))
+        }
         Heard::Nothing => Err(processor_error(
             &record,
             format!(
@@ -118,7 +121,7 @@ fn left_dump(context: &Context, host: &Host, record: &Record) -> Option<(Contain
     let crashed = ProcessorState::read(&processor.path) == Ok(ProcessorState::Crashed);
     let firmware = crashed.then(|| firmware_name(&processor.path).ok()).flatten()?;
     let other = context.store.open(&occupant::left_by(context, &firmware)?).ok()?;
-    let last = noted_settings(&other)?.dumps?;
+    let last = noted_settings(&other).ok()??.dumps?;
     Some((other, Dumps::after(host, &processor, Some(last))?))
 }
 

@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     let id = ContainerId::new(&args.id)?;
     let container = context.store.open(&id)?;
     let state = match container.look()? {
-        Seen::Recorded(record) => document(&container, &record, &Sight::of(&record.host())?),
+        Seen::Recorded(record) => document(&container, &record, &Sight::of(&record.host())?)?,
         Seen::BeingCreated => creating(&id),
         Seen::Remains => return Err(Error::DoesNotExist),
     };
@@ -88,16 +88,19 @@ impl Sight {
 }
 
 /// The state document of a recorded container.
-pub fn document(container: &Container, record: &Record, sight: &Sight) -> Document {
-    let status = Status::in_boot(&sight.boot_id, &record.proxy);
-    Document {
+///
+/// # Errors
+/// When its proxy cannot be looked at.
+pub fn document(container: &Container, record: &Record, sight: &Sight) -> Result<Document> {
+    let status = Status::in_boot(&sight.boot_id, &record.proxy)?;
+    Ok(Document {
         annotations: annotations(container, record, sight),
         bundle: record.bundle.clone(),
         id: record.id.clone(),
         oci_version: OCI_VERSION,
         pid: matches!(status, Status::Created | Status::Running).then_some(record.proxy.pid),
         status,
-    }
+    })
 }
 
 fn creating(id: &ContainerId) -> Document {

@@ -123,8 +123,11 @@ impl Record {
     }
 
     /// Whether it was created in this boot: what it noted of a processor says nothing of it in another.
-    pub fn is_of_this_boot(&self, host: &Host) -> bool {
-        host.boot_id().is_ok_and(|boot_id| boot_id == self.proxy.boot_id)
+    ///
+    /// # Errors
+    /// When the boot id cannot be read.
+    pub fn is_of_this_boot(&self, host: &Host) -> crate::error::Result<bool> {
+        Ok(host.boot_id()? == self.proxy.boot_id)
     }
 
     /// How long its firmware has to stop.

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use heapless::String;
 use rustix::fs::AtFlags;
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 
 use crate::remoteproc::{Attributes, Note, Refusal};
 
@@ -30,10 +30,17 @@ pub fn note_settings(container: impl AsFd, note: &Note) -> Result<()> {
     rustix::fs::symlinkat(text.as_str(), container, SETTINGS)
 }
 
-/// What is noted.
-pub fn noted_settings(container: impl AsFd) -> Option<Note> {
-    let text = rustix::fs::readlinkat(container, SETTINGS, Vec::new()).ok()?;
-    Note::parse(text.to_str().ok()?)
+/// What is noted; nothing also where nobody can have noted that.
+///
+/// # Errors
+/// What the file system says: then nobody knows what is to be put back.
+pub fn noted_settings(container: impl AsFd) -> Result<Option<Note>> {
+    match rustix::fs::readlinkat(container, SETTINGS, Vec::new()) {
+        Ok(text) => Ok(text.to_str().ok().and_then(Note::parse)),
+        // No note, or no link.
+        Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Puts the settings of a processor that is offline back, and forgets the note. Allocates nothing.

@@ -33,18 +33,22 @@ impl Status {
     /// What the container of this proxy is.
     ///
     /// # Errors
-    /// When the boot id cannot be read.
+    /// When the boot id or the process cannot be read.
     pub fn of(host: &Host, proxy: &ProxyProcess) -> Result<Self> {
-        Ok(Self::in_boot(&host.boot_id()?, proxy))
+        Self::in_boot(&host.boot_id()?, proxy)
     }
 
     /// The same, in a boot whose id is known.
-    pub fn in_boot(boot_id: &str, proxy: &ProxyProcess) -> Self {
+    ///
+    /// # Errors
+    /// When the process cannot be read.
+    pub fn in_boot(boot_id: &str, proxy: &ProxyProcess) -> Result<Self> {
         // Start times begin anew with each boot.
         if boot_id != proxy.boot_id {
-            return Self::Stopped;
+            return Ok(Self::Stopped);
         }
-        match process::observe(proxy.pid) {
+        let seen = process::observe(proxy.pid);
+        Ok(match seen.map_err(|e| Error::io("read", format!("/proc/{}/stat", proxy.pid), e))? {
             Some(seen) if seen.start_time == proxy.start_time && seen.is_alive() => {
                 match Phase::of(&seen.comm) {
                     Some(Phase::Running | Phase::Stopping) => Self::Running,
@@ -52,7 +56,7 @@ impl Status {
                 }
             }
             _ => Self::Stopped,
-        }
+        })
     }
 }
 
@@ -112,7 +116,7 @@ mod tests {
 
     fn me(host: &Host) -> ProxyProcess {
         let pid = i32::try_from(std::process::id()).unwrap();
-        let start_time = process::observe(pid).unwrap().start_time;
+        let start_time = process::observe(pid).unwrap().unwrap().start_time;
         ProxyProcess { pid, start_time, boot_id: host.boot_id().unwrap() }
     }
 

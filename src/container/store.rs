@@ -139,6 +139,21 @@ impl Store {
             Err(Errno::EXIST) => false,
             Err(e) => return Err(Error::io("make the container's directory", self.path(id), e)),
         };
+        let claimed = self.take(root, id, made, clear);
+        if made && claimed.is_err() {
+            // Not one that somebody has put something into meanwhile.
+            let _ = rustix::fs::unlinkat(root, id.as_str(), AtFlags::REMOVEDIR);
+        }
+        claimed
+    }
+
+    fn take(
+        &self,
+        root: &OwnedFd,
+        id: &ContainerId,
+        made: bool,
+        clear: impl Fn(&Container) -> Result<()>,
+    ) -> Result<Container> {
         let container = self.open_in(root, id)?;
         let wait = if made { INSTANT } else { Duration::ZERO };
         if !container.lock(Deadline::after(wait))? || container.record()?.is_some() {
@@ -204,11 +219,9 @@ impl Store {
             return Ok(ids);
         }
         for entry in files::entries(&self.root).map_err(|e| Error::io("list", &self.root, e))? {
-            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let name = entry.file_name();
-            let id = name.to_str().filter(|_| is_directory).map(ContainerId::new);
+            let id = entry.name.to_str().filter(|_| entry.is_directory()).map(ContainerId::new);
             if let Some(Ok(id)) = id {
-                let before = |known: &ContainerId| known.as_str() < name.to_str().unwrap_or_default();
+                let before = |known: &ContainerId| known.as_str() < entry.name.to_str().unwrap_or_default();
                 sorted::insert(&mut ids, id, before);
             }
         }
@@ -266,7 +279,8 @@ impl Container {
         let held = rustix::fs::fstat(&self.directory).map_err(|e| Error::io("inspect", &self.path, e))?;
         match rustix::fs::statat(&self.directory, self.name_from_within(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(()),
-            _ => Err(Error::DoesNotExist),
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::DoesNotExist),
+            Err(e) => Err(Error::io("inspect", &self.path, e)),
         }
     }
 

@@ -175,11 +175,11 @@ pub fn sweep(host: &Host, directory: &FirmwareDirectory) -> Vec<String> {
 pub fn unneeded(host: &Host, directory: &FirmwareDirectory, boot: Boot) -> Option<Vec<String>> {
     let this_boot = boot_mark(host).ok()?;
     let of = |mark: &str| if mark == this_boot { Boot::This } else { Boot::Another };
-    let mut names: Vec<String> = std::fs::read_dir(&directory.path)
+    let mut names: Vec<String> = files::entries(&directory.path)
+        .ok()?
         .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok().filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir())))
-        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|entry| !entry.is_directory())
+        .filter_map(|entry| entry.name.into_string().ok())
         .filter(|name| {
             boot_mark_of(name.strip_suffix(PART).unwrap_or(name)).is_some_and(|mark| of(mark) == boot)
         })

@@ -7,7 +7,7 @@ use argh::FromArgs;
 use crate::bundle::Network;
 use crate::container::ContainerId;
 use crate::remoteproc::{Coredump, Identity, Recovery, Settings};
-use crate::sys::process;
+use crate::sys::{files, process};
 
 /// The internal verbs.
 #[derive(Debug)]
@@ -203,8 +203,10 @@ pub fn proxy_with(firmware: &str) -> Option<i32> {
 
 /// All living proxies that the caller can see, by pid.
 pub fn proxies() -> impl Iterator<Item = (i32, ProxyArgs)> {
-    let pids = std::fs::read_dir("/proc").into_iter().flatten();
-    pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    let entries = files::entries("/proc".as_ref()).unwrap_or_default();
+    entries
+        .into_iter()
+        .filter_map(|entry| entry.name.to_str()?.parse().ok())
         .filter_map(|pid| Some((pid, proxy_args(pid)?)))
 }
 
@@ -237,7 +239,8 @@ pub fn owner_of(pid: i32) -> Owner {
             return Owner::Container { id: id.as_str().to_owned(), root: root.to_owned() };
         }
     }
-    Owner::Other(process::observe(pid).map_or_else(|| "unknown".to_owned(), |seen| seen.comm))
+    let seen = process::observe(pid).ok().flatten();
+    Owner::Other(seen.map_or_else(|| "unknown".to_owned(), |seen| seen.comm))
 }
 
 #[cfg(test)]

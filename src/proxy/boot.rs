@@ -11,6 +11,7 @@ use super::running::{Running, Unrestored};
 use super::say::say;
 use super::traces::Tracing;
 use crate::container::{Store, note_settings, noted_settings, restore_settings};
+use crate::error::Error;
 use crate::host::Host;
 use crate::remoteproc::{
     self, Attributes, BootFailure, Claim, Dumps, Held, KernelLog, Note, Processor, ProcessorState, Recovery,
@@ -76,7 +77,7 @@ fn bring_up(
         BootFailure::NotRunning(state) => Answer::NotRunning(state),
     };
     remoteproc::make_ready(&running.attributes).map_err(failed)?;
-    restore_what_others_left(args, host, &running.attributes);
+    restore_what_others_left(args, host, &running.attributes).map_err(Answer::Refused)?;
     apply_settings(args, container, host, processor, running).map_err(Answer::Refused)?;
     match remoteproc::boot(&running.attributes, &args.firmware) {
         Err(BootFailure::NotRunning(state)) => settle(args, container, running, state),
@@ -86,18 +87,28 @@ fn bring_up(
 
 /// A container whose proxy was killed, or whose firmware crashed, may have left its settings: what it had found is what
 /// there was before ours, too. The processor is ours now, so none that says otherwise lives.
-fn restore_what_others_left(args: &ProxyArgs, host: &Host, attributes: &Attributes) {
-    let Some(Ok(store)) = args.container.parent().map(|root| Store::new(Some(root))) else { return };
-    for id in store.ids().unwrap_or_default() {
-        let Ok(other) = store.open(&id) else { continue };
-        let Some(note) = noted_settings(&other) else { continue };
+///
+/// # Errors
+/// Where a note may be that cannot be read: ours would take its settings for what there was.
+fn restore_what_others_left(args: &ProxyArgs, host: &Host, attributes: &Attributes) -> Result<(), Refusal> {
+    let unread = |errno| Refusal { step: Step::Note, errno };
+    let Some(Ok(store)) = args.container.parent().map(|root| Store::new(Some(root))) else { return Ok(()) };
+    for id in store.ids().map_err(|error| unread(error.errno()))? {
+        let other = match store.open(&id) {
+            Err(Error::DoesNotExist) => continue,
+            other => other.map_err(|error| unread(error.errno()))?,
+        };
+        let Some(note) = noted_settings(&other).map_err(unread)? else { continue };
+        // One that is damaged has no processor.
         let Ok(Some(record)) = other.record() else { continue };
-        if record.processor == Some(args.identity()) && record.is_of_this_boot(host) {
+        let is_of_this_boot = record.is_of_this_boot(host).map_err(|error| unread(error.errno()))?;
+        if record.processor == Some(args.identity()) && is_of_this_boot {
             if let Err(refusal) = restore_settings(&other, &note, attributes) {
                 say(&args.name, format_args!("settings of container {id}: {}", Unrestored(refusal)));
             }
         }
     }
+    Ok(())
 }
 
 /// Notes what is to be changed, so that it can be taken back whatever happens to us, and changes it.

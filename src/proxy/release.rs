@@ -2,10 +2,11 @@
 //! driver can be neither interrupted nor killed. The verb that waits for it answers in time, whatever happens to it.
 
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::answer::{Answer, Answers, Heard};
 use super::args::ReleaseArgs;
@@ -55,7 +56,7 @@ pub fn release(
     }
     // A recovery may wait until its dump is read, and the helper for the recovery.
     let mut read_dump = container.and_then(|container| {
-        let last = noted_settings(container)?.dumps?;
+        let last = noted_settings(container).ok()??.dumps?;
         let processor = Processor::of(host, identity).ok().flatten()?;
         let mut dumps = Dumps::after(host, &processor, Some(last))?;
         Some(move || match dumps.new_one() {
@@ -84,7 +85,7 @@ pub fn release(
         hint: Some("try again later; if the driver never comes back, reboot the board".to_owned()),
     };
     let pid = i32::try_from(child.id()).unwrap_or_default();
-    let start_time = process::observe(pid).map(|seen| seen.start_time).unwrap_or_default();
+    let start_time = process::observe(pid).ok().flatten().map(|seen| seen.start_time).unwrap_or_default();
     let pipe = child.stdout.take().ok_or_else(|| unknown("the helper that stops it has no output"))?;
     let answers = Answers::from_pipe(pipe.into()).map_err(|e| Error::io("open", "the helper's output", e))?;
     let helper = match Process::open(pid, start_time)
@@ -131,7 +132,7 @@ fn is_released(host: &Host, args: &ReleaseArgs) -> Result<bool> {
     let Some(processor) = Processor::of(host, &args.identity())? else { return Ok(true) };
     let (state, firmware) = (ProcessorState::read(&processor.path), firmware_name(&processor.path));
     Ok(match (state, firmware) {
-        (Ok(ProcessorState::Offline), _) => noted(args).is_none(),
+        (Ok(ProcessorState::Offline), _) => noted(args) == Ok(None),
         (Ok(ProcessorState::Crashed), Ok(name)) => args.keep_crashed || name != args.firmware,
         (Ok(_), Ok(name)) => name != args.firmware,
         // Gone between listing and reading.
@@ -171,15 +172,19 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
         _ => remoteproc::stop(&attributes),
     };
     done.map_err(Answer::Refused)?;
-    if let Some((container, note)) = noted(args) {
+    let unread = |errno| Answer::Refused(Refusal { step: Step::Note, errno });
+    if let (Some(container), Some(note)) = (&args.container, noted(args).map_err(unread)?) {
+        let container = files::open_directory(container).map_err(unread)?;
         restore_settings(container, &note, &attributes).map_err(Answer::Unrestored)?;
     }
     Ok(Answer::Released)
 }
 
-/// What the container noted of the processor's settings, and its directory.
-fn noted(args: &ReleaseArgs) -> Option<(OwnedFd, Note)> {
-    let container = files::open_directory(args.container.as_ref()?).ok()?;
-    let note = noted_settings(&container)?;
-    Some((container, note))
+/// What the container noted of the processor's settings.
+fn noted(args: &ReleaseArgs) -> rustix::io::Result<Option<Note>> {
+    let Some(container) = &args.container else { return Ok(None) };
+    match files::open_directory(container) {
+        Err(Errno::NOENT) => Ok(None),
+        other => noted_settings(other?),
+    }
 }

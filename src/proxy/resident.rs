@@ -138,8 +138,9 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
                 running.collect(args, container);
                 running.keep_last_words(container);
                 say(name, format_args!("ended: {}{}", EndReason(end), Told(&crash)));
-                // What cannot be seen any longer may still run.
-                if !matches!(end, End::Unreadable(_)) {
+                // What cannot be seen any longer may still run, and is not to do so without us.
+                let stopped = !matches!(end, End::Unreadable(_)) || running.halt(args, container) == Ok(true);
+                if stopped {
                     running.let_go();
                     running.restore(args, container);
                 }

@@ -59,7 +59,8 @@ pub fn spawn(
         committed: false,
     };
     // Our child cannot be reaped by anyone else, so this is the process that was started.
-    let seen = process::observe(proxy.process.pid);
+    let failed = |e| Error::io("read", format!("/proc/{}/stat", proxy.process.pid), e);
+    let seen = process::observe(proxy.process.pid).map_err(failed)?;
     proxy.process.start_time = seen.map(|seen| seen.start_time).unwrap_or_default();
     proxy.process.boot_id = host.boot_id()?;
     let unready = |why: String| Error::invalid(format!("the proxy did not get ready: {why}"));

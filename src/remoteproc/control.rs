@@ -79,9 +79,14 @@ pub fn make_ready(processor: &Attributes) -> Result<(), BootFailure> {
 pub fn boot(processor: &Attributes, firmware: &str) -> Result<(), BootFailure> {
     step(Step::Firmware, processor.write_firmware(firmware))?;
     step(Step::Start, processor.write_state("start"))?;
-    match read_state(processor)? {
-        ProcessorState::Running => Ok(()),
-        other => Err(BootFailure::NotRunning(other)),
+    match read_state(processor) {
+        Ok(ProcessorState::Running) => Ok(()),
+        Ok(other) => Err(BootFailure::NotRunning(other)),
+        Err(refusal) => {
+            // What cannot be seen to run is not left running; the first refusal is what counts.
+            let _ = stop(processor);
+            Err(refusal.into())
+        }
     }
 }
 

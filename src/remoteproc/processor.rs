@@ -33,26 +33,40 @@ impl Processor {
     /// # Errors
     /// When the class directory cannot be read.
     pub fn list(host: &Host) -> Result<Vec<Self>> {
+        // One that cannot be read does not hide the others.
+        Ok(Self::look(host)?.0)
+    }
+
+    /// Those that can be read, and what was said of one that cannot.
+    fn look(host: &Host) -> Result<(Vec<Self>, Option<Error>)> {
         let class = host.remoteproc_class();
-        let mut found = Vec::new();
-        for path in
-            files::entries(&class).map_err(|e| Error::io("list", &class, e))?.map(|entry| entry.path())
-        {
-            // One that disappears meanwhile is not there.
-            let Some(identity) = identity(&path) else { continue };
-            let processor = Self { identity, path };
-            let number = processor.number();
-            sorted::insert(&mut found, processor, |known: &Self| known.number() <= number);
+        let (mut found, mut unread) = (Vec::new(), None);
+        for entry in files::entries(&class).map_err(|e| Error::io("list", &class, e))? {
+            let path = entry.path;
+            match identity(&path) {
+                Ok(identity) => {
+                    let processor = Self { identity, path };
+                    let number = processor.number();
+                    sorted::insert(&mut found, processor, |known: &Self| known.number() <= number);
+                }
+                // One that disappears meanwhile is not there.
+                Err(Errno::NOENT | Errno::NODEV | Errno::NOTDIR) => {}
+                Err(errno) => unread = Some(Error::io("read", path, errno)),
+            }
         }
-        Ok(found)
+        Ok((found, unread))
     }
 
     /// The processor of this identity, under whatever number it has now; `None` while its device is gone.
     ///
     /// # Errors
-    /// When the class directory cannot be read.
+    /// When the class directory cannot be read, or one that may be it.
     pub fn of(host: &Host, identity: &Identity) -> Result<Option<Self>> {
-        Ok(Self::list(host)?.into_iter().find(|processor| processor.identity == *identity))
+        let (found, unread) = Self::look(host)?;
+        match (found.into_iter().find(|processor| processor.identity == *identity), unread) {
+            (None, Some(error)) => Err(error),
+            (found, _) => Ok(found),
+        }
     }
 
     /// `remoteprocN`, as the kernel's log calls it.
@@ -70,12 +84,13 @@ impl Processor {
     }
 }
 
-fn identity(path: &Path) -> Option<Identity> {
-    let name = std::fs::read_to_string(path.join("name")).ok()?.trim_end().to_owned();
+fn identity(path: &Path) -> rustix::io::Result<Identity> {
+    let name = std::fs::read_to_string(path.join("name"));
+    let name = name.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::ILSEQ))?.trim_end().to_owned();
     // A tree that only looks like sysfs may lack the link: then the directory itself is the device.
     let device = match files::real_path(&path.join("device")) {
-        Err(Errno::NOENT) => files::real_path(path).ok()?,
-        other => other.ok()?,
+        Err(Errno::NOENT) => files::real_path(path)?,
+        other => other?,
     };
-    Some(Identity { name, device })
+    Ok(Identity { name, device })
 }

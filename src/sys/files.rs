@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{Access, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result};
 
 use super::clock::{Deadline, timespec};
@@ -161,13 +161,46 @@ pub fn remove_if_there(directory: impl AsFd, name: impl rustix::path::Arg) -> Re
     }
 }
 
-/// What is in a directory; nothing where it is missing.
-pub fn entries(path: &Path) -> std::io::Result<impl Iterator<Item = std::fs::DirEntry> + use<>> {
-    let entries = match std::fs::read_dir(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        other => Some(other?),
+/// What is in a directory, all of it or an error: half a list would hide the rest. Nothing where it is missing.
+///
+/// Not `std::fs::read_dir`, which panics when its close fails.
+pub fn entries(path: &Path) -> Result<Vec<Entry>> {
+    let directory = match open_directory(path) {
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        other => other?,
     };
-    Ok(entries.into_iter().flatten().filter_map(std::io::Result::ok))
+    let mut entries = Vec::new();
+    for entry in Dir::new(directory)? {
+        let entry = entry?;
+        let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
+        if name != "." && name != ".." {
+            entries.push(Entry { path: path.join(&name), kind: entry.file_type(), name });
+        }
+    }
+    Ok(entries)
+}
+
+/// What is in a directory under a name.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its name alone.
+    pub name: OsString,
+    /// With the directory's path before it.
+    pub path: PathBuf,
+    kind: FileType,
+}
+
+impl Entry {
+    /// Whether it is a directory itself, and no link to one.
+    pub fn is_directory(&self) -> bool {
+        match self.kind {
+            // Not every file system tells with the name.
+            FileType::Unknown => {
+                rustix::fs::lstat(&self.path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir())
+            }
+            kind => kind.is_dir(),
+        }
+    }
 }
 
 /// Removes a path as [`remove_if_there`] does.
@@ -178,7 +211,7 @@ pub fn remove_path_if_there(path: &Path) -> Result<()> {
 /// Writes all of `bytes`. Allocates nothing.
 pub fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
-        let written = rustix::io::write(&file, bytes)?;
+        let written = rustix::io::retry_on_intr(|| rustix::io::write(&file, bytes))?;
         bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())

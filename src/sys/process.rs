@@ -27,8 +27,20 @@ impl Observed {
 }
 
 /// Looks at a process; `None` when there is none of that pid.
-pub fn observe(pid: i32) -> Option<Observed> {
-    parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+///
+/// # Errors
+/// When it cannot be told: for want of a descriptor or of memory.
+pub fn observe(pid: i32) -> Result<Option<Observed>> {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(parse_stat(&stat)),
+        Err(error) => match Errno::from_io_error(&error) {
+            // Reaped before it was opened, or before it was read.
+            Some(Errno::NOENT | Errno::SRCH) => Ok(None),
+            Some(errno) => Err(errno),
+            // Names are bytes, and need be no text.
+            None => Ok(None),
+        },
+    }
 }
 
 /// Field 2 may itself hold spaces and brackets, so the rest is counted from its last closing one.
@@ -86,7 +98,7 @@ impl Process {
             Err(errno) => return Err(errno),
         };
         // Looked at after the descriptor was had: if the start time is right now, the descriptor is right for good.
-        match observe(pid) {
+        match observe(pid)? {
             Some(seen) if seen.start_time == start_time && seen.is_alive() => Ok(Some(Self(fd))),
             _ => Ok(None),
         }
@@ -154,7 +166,7 @@ mod tests {
     #[test]
     fn another_start_time_is_another_process() {
         let me = i32::try_from(std::process::id()).unwrap();
-        let start = observe(me).unwrap().start_time;
+        let start = observe(me).unwrap().unwrap().start_time;
         assert!(Process::open(me, start).unwrap().is_some());
         assert!(Process::open(me, start + 1).unwrap().is_none());
         assert!(Process::open(0, start).unwrap().is_none());
@@ -164,7 +176,7 @@ mod tests {
     fn a_zombie_is_not_opened_and_waiting_ends_with_the_process() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let start = observe(pid).unwrap().start_time;
+        let start = observe(pid).unwrap().unwrap().start_time;
         let process = Process::open(pid, start).unwrap().unwrap();
         assert!(!process.wait_until(Deadline::after(Duration::ZERO)).unwrap());
         process.signal(Signal::KILL).unwrap();

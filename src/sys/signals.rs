@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, Result};
 
+use super::files;
+
 /// `SIGRTMIN+3` of the C libraries, which systemd takes as a request to halt; engines send it as a stop signal.
 pub const HALT: i32 = 37;
 
@@ -84,9 +86,9 @@ pub fn close_from(first: RawFd) -> Result<()> {
         return Ok(());
     }
     // Before Linux 5.9 there is no close_range(2). The list is read whole first, so its own descriptor is in it as well.
-    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")
-        .map_err(|_| Errno::NOENT)?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    let open: Vec<RawFd> = files::entries("/proc/self/fd".as_ref())?
+        .iter()
+        .filter_map(|entry| entry.name.to_str()?.parse().ok())
         .collect();
     for fd in open.into_iter().filter(|&fd| libc::c_uint::try_from(fd).is_ok_and(|fd| fd >= first)) {
         // SAFETY: as above; a number that is closed already only gives EBADF.

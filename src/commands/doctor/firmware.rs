@@ -150,7 +150,7 @@ fn can_move(host: &Host) -> std::result::Result<(), String> {
         return ready(above).map_err(|e| format!("{}: {}", above.display(), errno::in_words(e)));
     };
     // What lay there would come before what drivers have got so far, and what others put there too.
-    let empty = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+    let empty = files::entries(&path).is_ok_and(|entries| entries.is_empty());
     let mine = there.uid() == rustix::process::geteuid().as_raw() && there.mode() & 0o022 == 0;
     match there.is_dir() && empty && mine {
         true => Ok(()),
