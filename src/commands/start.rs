@@ -70,7 +70,7 @@ pub fn start(context: &Context, id: &ContainerId) -> Result<()> {
         move || {
             if let Some(dump) = (!kept).then(|| dumps.new_one()).flatten() {
                 kept = true;
-                if let Err(errno) = keep(dump, &other) {
+                if let Err(errno) = keep(&dump, &other) {
                     log::warn!("container {}: its dump was not saved: {}", other.id, in_words(errno));
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::Mode;
 use rustix::io::{Errno, Result};
 
 use crate::remoteproc::{Copied, Dump, Traces};
@@ -11,9 +11,10 @@ use crate::sys::files;
 
 /// Its name in the container's directory.
 pub const COREDUMP: &str = "coredump";
-const PART: &str = "coredump.part";
+const COREDUMP_PART: &str = "coredump.part";
 /// The name of the last trace in the container's directory.
 pub const TRACE: &str = "trace";
+const TRACE_PART: &str = "trace.part";
 
 /// The largest dump that is kept, in bytes: the carve-outs of DSPs have some 30 MiB, and the state directory lies in
 /// memory (a tmpfs), where for a moment there are two, since the earlier one goes only when the later one is whole.
@@ -29,36 +30,40 @@ const TRACE_LIMIT: usize = 64 << 10;
 ///
 /// # Errors
 /// What the kernel or the file system says; an earlier dump is still there then.
-pub fn keep(dump: Dump, container: impl AsFd) -> Result<Copied> {
-    let kept = files::create_anew(&container, PART, PRIVATE)
-        .and_then(|part| match limit(&part) {
-            0 => Err(Errno::NOSPC),
-            limit => dump.copy(&part, limit),
-        })
-        .and_then(|copied| rustix::fs::renameat(&container, PART, &container, COREDUMP).map(|()| copied));
-    dump.free();
+pub fn keep(dump: &Dump, container: impl AsFd) -> Result<Copied> {
+    let mut copied = Copied { bytes: 0, cut: false };
+    let kept = files::make_whole(container.as_fd(), COREDUMP_PART, COREDUMP, PRIVATE, &mut |part| {
+        copied = match limit(part) {
+            0 => return Err(Errno::NOSPC),
+            limit => dump.copy(part, limit)?,
+        };
+        // A recovery may wait for this, and is not to wait for the disk.
+        dump.free();
+        Ok(())
+    });
     if kept.is_err() {
-        let _ = rustix::fs::unlinkat(&container, PART, AtFlags::empty());
+        dump.free();
     }
-    kept
+    kept.map(|()| copied)
 }
 
 /// Keeps the text of trace buffers; of long ones the end. Allocates nothing.
 ///
 /// # Errors
-/// What the file system says; the file may be there in part then.
+/// What the file system says; then there is no such file.
 pub fn keep_trace(traces: &Traces, container: impl AsFd) -> Result<()> {
-    let mut excess = traces.size().saturating_sub(TRACE_LIMIT);
-    let file = files::create_anew(container, TRACE, PRIVATE)?;
-    let mut result = Ok(());
-    traces.give_all(&mut |text| {
-        let left_out = excess.min(text.len());
-        excess = excess.saturating_sub(left_out);
-        if result.is_ok() {
-            result = files::write_all(&file, text.get(left_out..).unwrap_or_default());
-        }
-    });
-    result
+    files::make_whole(container.as_fd(), TRACE_PART, TRACE, PRIVATE, &mut |part| {
+        let mut excess = traces.size().saturating_sub(TRACE_LIMIT);
+        let mut result = Ok(());
+        traces.give_all(&mut |text| {
+            let left_out = excess.min(text.len());
+            excess = excess.saturating_sub(left_out);
+            if result.is_ok() {
+                result = files::write_all(part, text.get(left_out..).unwrap_or_default());
+            }
+        });
+        result
+    })
 }
 
 /// The text that was kept.
@@ -80,4 +85,4 @@ fn limit(file: &OwnedFd) -> u64 {
 }
 
 /// The files that are removed with the container.
-pub(super) const FILES: [&str; 3] = [COREDUMP, PART, TRACE];
+pub(super) const FILES: [&str; 4] = [COREDUMP, COREDUMP_PART, TRACE, TRACE_PART];

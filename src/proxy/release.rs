@@ -61,7 +61,7 @@ pub fn release(
         let mut dumps = Dumps::after(host, &processor, Some(last))?;
         Some(move || match dumps.new_one() {
             // Lost like one that the proxy could not save.
-            Some(dump) if keep_crashed => drop(keep(dump, container)),
+            Some(dump) if keep_crashed => drop(keep(&dump, container)),
             // The container is about to go.
             Some(dump) => dump.free(),
             None => {}

@@ -67,7 +67,7 @@ impl Running {
     pub(super) fn collect(&mut self, args: &ProxyArgs, container: &OwnedFd) -> bool {
         let Some(dump) = self.dumps.as_mut().and_then(Dumps::new_one) else { return false };
         let path = args.container.display();
-        match keep(dump, container) {
+        match keep(&dump, container) {
             Ok(copied) => {
                 let cut = if copied.cut { ", cut there" } else { "" };
                 say(

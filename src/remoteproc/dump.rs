@@ -118,7 +118,7 @@ impl Dump {
     }
 
     /// Has the kernel free it; a recovery that waits for that goes on.
-    pub fn free(self) {
+    pub fn free(&self) {
         // It fails only on a dump that is freed already.
         let _ = rustix::io::write(&self.0, b"0");
     }

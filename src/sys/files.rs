@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -119,19 +119,32 @@ pub fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
 /// Writes `name` in `directory` so that after a crash it is there whole or not at all: temporary file, fsync, rename,
 /// fsync of the directory.
 pub fn write_atomically(directory: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
-    let temporary = format!("{name}.part");
-    let written = (|| {
-        let mut file = File::from(create_anew(&directory, &temporary, mode)?);
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        rustix::fs::renameat(&directory, &temporary, &directory, name)?;
-        Ok(rustix::fs::fsync(&directory)?)
-    })();
-    if written.is_err() {
+    make_whole(directory.as_fd(), &format!("{name}.part"), name, mode, &mut |part| write_all(part, bytes))?;
+    Ok(rustix::fs::fsync(&directory)?)
+}
+
+/// Makes `name` in `directory` of what `write` writes, in place of an earlier one: after a crash it is there whole, or
+/// what was there before. Until then it is called `part`. Allocates nothing.
+///
+/// # Errors
+/// What `write` and the kernel say; nothing is left of it then.
+pub fn make_whole(
+    directory: BorrowedFd<'_>,
+    part: &str,
+    name: &str,
+    mode: Mode,
+    write: &mut dyn FnMut(&OwnedFd) -> Result<()>,
+) -> Result<()> {
+    let made = create_anew(directory, part, mode).and_then(|file| {
+        write(&file)?;
+        rustix::fs::fsync(&file)?;
+        rustix::fs::renameat(directory, part, directory, name)
+    });
+    if made.is_err() {
         // Best effort: what matters is the first error.
-        let _ = remove_if_there(&directory, &temporary);
+        let _ = rustix::fs::unlinkat(directory, part, AtFlags::empty());
     }
-    written
+    made
 }
 
 /// Makes a file for writing, in place of whatever has the name: a link is not followed, a FIFO not waited for, and nobody has
@@ -248,6 +261,7 @@ pub fn lock_until(file: impl AsFd, deadline: Deadline) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -322,6 +336,23 @@ mod tests {
             assert_eq!(std::fs::read_to_string(dir.path().join("record")).unwrap(), text);
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_leaves_the_earlier_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = open_directory(dir.path()).unwrap();
+        let make = |text: &str, result: Result<()>| {
+            make_whole(base.as_fd(), "part", "file", Mode::RUSR, &mut |part| {
+                write_all(part, text.as_bytes())?;
+                assert!(!dir.path().join("file").exists() || text != "first", "it comes when it is whole");
+                result
+            })
+        };
+        assert_eq!(make("first", Ok(())), Ok(()));
+        assert_eq!(make("half of the sec", Err(Errno::NOSPC)), Err(Errno::NOSPC));
+        assert_eq!(std::fs::read_to_string(dir.path().join("file")).unwrap(), "first");
+        assert!(!dir.path().join("part").exists());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
 use crate::harness::{
-    BLINK, Holder, Machine, Outcome, Tmpfs, binary, early_states, names_in, skipped_without_root,
+    BLINK, Holder, Machine, Outcome, Tmpfs, binary, early_states, eventually, names_in, skipped_without_root,
     wait_for_end,
 };
 
