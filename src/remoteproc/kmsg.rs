@@ -95,9 +95,9 @@ pub fn is_about(record: &str, kernel_name: &str, device: &str) -> bool {
     let mut words = message(record).split(' ');
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let subject = second.strip_suffix(':').unwrap_or_default();
-    record.lines().skip(1).any(of_kernel_name)
-        || (first == "remoteproc" && subject == kernel_name && !kernel_name.is_empty())
-        || (subject == device && !device.is_empty())
+    let of_processor =
+        record.lines().skip(1).any(of_kernel_name) || (first == "remoteproc" && subject == kernel_name);
+    (of_processor && !kernel_name.is_empty()) || (subject == device && !device.is_empty())
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
         assert!(is_about(by_dictionary, "remoteproc1", "x") && !is_about(by_dictionary, "remoteproc2", "x"));
         let driver = "3,1,1,-;stm32-rproc 10000000.m4: can't change firmware while running\n";
         assert!(is_about(driver, "remoteproc0", "10000000.m4") && !is_about(driver, "remoteproc0", "000.m4"));
-        for nothing in ["", ";", "\n", "1,2,3,-; :\n"] {
+        for nothing in ["", ";", "\n", "1,2,3,-; :\n", "3,1,1,-;x\n DEVICE=+remoteproc:\n"] {
             assert!(!is_about(nothing, "remoteproc0", "x") && !is_about(nothing, "", ""), "{nothing:?}");
         }
     }
