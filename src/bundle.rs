@@ -99,7 +99,11 @@ impl Bundle {
         Self::parse(directory, &path, &text)
     }
 
-    fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
+    /// The same, of the `text` of a config.json that is at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Config`], as above.
+    pub fn parse(directory: PathBuf, path: &Path, text: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(text).map_err(|e| problem("", e.to_string()));
         text.and_then(|text| Self::of(directory, text)).map_err(|wrong| match wrong.property.as_str() {
             "" => config_error(path, "", format!("not a valid config: {}", wrong.text)),

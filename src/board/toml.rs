@@ -43,8 +43,16 @@ pub(super) struct Entry {
 pub(super) fn parse(text: &str) -> Result<Table, String> {
     let source = Source::new(text);
     let root = Table { line: 1, entries: Vec::new() };
-    let mut builder =
-        Builder { source, root, open: Vec::new(), current: None, header: false, key: None, failure: None };
+    let mut builder = Builder {
+        source,
+        root,
+        lines: (0, 1),
+        open: Vec::new(),
+        current: None,
+        header: false,
+        key: None,
+        failure: None,
+    };
     let mut syntax: Option<ParseError> = None;
     parse_document(&source.lex().into_vec(), &mut builder, &mut syntax);
     let syntax = syntax.map(|error| {
@@ -53,13 +61,15 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
     });
     // Whichever comes first in the file: what follows a failure may be its consequence.
     match syntax.into_iter().chain(builder.failure).min_by_key(|(at, _)| *at) {
-        Some((at, problem)) => Err(format!("line {}: {problem}", line_of(text, at))),
+        Some((at, problem)) => Err(format!("line {}: {problem}", lines(1, text.as_bytes().get(..at)))),
         None => Ok(builder.root),
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count().saturating_add(1)
+/// The line behind `text`, which begins on line `first`.
+fn lines(first: usize, text: Option<&[u8]>) -> usize {
+    let breaks = text.unwrap_or_default().iter().filter(|byte| **byte == b'\n');
+    breaks.count().saturating_add(first)
 }
 
 /// An array or table that is not closed yet, and the key that it belongs to where it lies in a table.
@@ -71,6 +81,8 @@ struct Open {
 struct Builder<'a> {
     source: Source<'a>,
     root: Table,
+    /// How far lines were counted, and the line there: the pieces come in the order of the text.
+    lines: (usize, usize),
     open: Vec<Open>,
     /// The entry of the root that is an array of tables, and in whose last table we are.
     current: Option<usize>,
@@ -87,8 +99,10 @@ impl Builder<'_> {
         self.failure.get_or_insert((at.start(), problem.into()));
     }
 
-    fn line(&self, at: Span) -> usize {
-        line_of(self.source.input(), at.start())
+    fn line(&mut self, at: Span) -> usize {
+        let (known, line) = self.lines;
+        self.lines = (at.start(), lines(line, self.source.input().as_bytes().get(known..at.start())));
+        self.lines.1
     }
 
     fn raw(&self, at: Span, encoding: Option<Encoding>) -> Raw<'_> {

@@ -4,6 +4,9 @@ mod args;
 mod normalise;
 
 pub use args::{Global, LogFormat};
+// For tests/fuzz.
+#[doc(hidden)]
+pub use normalise::{Line, normalise};
 
 use argh::FromArgs;
 
@@ -36,7 +39,7 @@ const UNSUPPORTED: [(&str, &str); 7] = [
 /// # Errors
 /// [`Error::Usage`] from a request for help; every other error is in the request, with where to log it.
 pub fn parse(args: &[String]) -> Result<Request> {
-    let line = normalise::normalise(args);
+    let line = normalise(args);
     if line.version {
         return Ok(Request::Print(version()));
     }

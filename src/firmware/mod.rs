@@ -17,4 +17,7 @@ pub use image::FirmwareImage;
 pub use resource_table::{Entry, ResourceTable};
 pub use span::{Address, Span};
 pub use store::{Boot, FirmwareDirectory, PART, StoredFirmware, sweep, unneeded};
+// For tests/fuzz.
+#[doc(hidden)]
+pub use store::{boot_mark_of, shorten};
 pub use windows::{span as window_span, used};

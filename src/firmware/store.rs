@@ -204,7 +204,7 @@ fn boot_mark(host: &Host) -> Result<String> {
 }
 
 /// The mark in a name of our pattern; `None` for any other name.
-fn boot_mark_of(name: &str) -> Option<&str> {
+pub fn boot_mark_of(name: &str) -> Option<&str> {
     let split = name.len().checked_sub(TAIL).filter(|&length| length > 0)?;
     let tail = name.get(split..)?;
     let (time, suffix) = tail.strip_prefix('-')?.split_once('-')?;
@@ -215,7 +215,7 @@ fn boot_mark_of(name: &str) -> Option<&str> {
 }
 
 /// `name` in at most `limit` bytes: the end of its stem is cut, its extension kept where there is room.
-fn shorten(name: &str, limit: usize) -> String {
+pub fn shorten(name: &str, limit: usize) -> String {
     if name.len() <= limit {
         return name.to_owned();
     }

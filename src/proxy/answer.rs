@@ -18,6 +18,9 @@ use crate::sys::process::{self, Process};
 /// The longest answer, in bytes; far below `PIPE_BUF`, so that it is written whole or not at all.
 const ANSWER: usize = 64;
 
+/// What a kernel can refuse with (include/linux/err.h, `MAX_ERRNO`).
+const ERRNOS: std::ops::RangeInclusive<i32> = 1..=4095;
+
 /// How often to look at what wakes nobody.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -115,7 +118,7 @@ impl Answer {
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.trim_end_matches('\n').split(' ');
         let (word, argument, number) = (words.next()?, words.next(), words.next());
-        let errno = || number?.parse().ok().map(Errno::from_raw_os_error);
+        let errno = || number?.parse().ok().filter(|raw| ERRNOS.contains(raw)).map(Errno::from_raw_os_error);
         let refusal = || Some(Refusal { step: value_of(&STEPS, argument?)?, errno: errno()? });
         Some(match word {
             "ready" => Self::Ready,
@@ -276,6 +279,11 @@ mod tests {
             "owned x",
             "refused start",
             "refused x 1",
+            "refused start 0",
+            "refused start -1",
+            "refused start 4096",
+            "refused start -2147483648",
+            "unready network 2147483647",
             "unready process x",
             "running x",
         ] {

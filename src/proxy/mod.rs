@@ -21,3 +21,6 @@ pub use args::{
 pub use release::{release, release_helper};
 pub use resident::resident;
 pub use spawn::{Proxy, spawn};
+// For tests/fuzz.
+#[doc(hidden)]
+pub use watch::{End, Verdict, Watch};

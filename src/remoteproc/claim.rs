@@ -76,7 +76,7 @@ fn holder(file: &OwnedFd) -> Option<i32> {
 }
 
 /// A line: `1: FLOCK  ADVISORY  WRITE 1234 00:1b:57 0 EOF`; a waiter's has `->` behind the number.
-fn find_holder(locks: &str, inode: &str) -> Option<i32> {
+pub fn find_holder(locks: &str, inode: &str) -> Option<i32> {
     locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         match fields.as_slice() {

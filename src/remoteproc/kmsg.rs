@@ -98,9 +98,9 @@ pub fn is_about(record: &str, kernel_name: &str, device: &str) -> bool {
     let mut words = message(record).split(' ');
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let subject = second.strip_suffix(':').unwrap_or_default();
-    record.lines().skip(1).any(of_kernel_name)
-        || (first == "remoteproc" && subject == kernel_name && !kernel_name.is_empty())
-        || (subject == device && !device.is_empty())
+    let of_processor =
+        record.lines().skip(1).any(of_kernel_name) || (first == "remoteproc" && subject == kernel_name);
+    (of_processor && !kernel_name.is_empty()) || (subject == device && !device.is_empty())
 }
 
 /// Whether the kernel itself has said it. What programs write to /dev/kmsg is never of facility 0, whatever they give it
@@ -130,7 +130,7 @@ mod tests {
             let written = crash.replacen('3', priority, 1);
             assert!(!is_about(&written, "remoteproc1", "10000000.m4"), "a program's: {written:?}");
         }
-        for nothing in ["", ";", "\n", "1,2,3,-; :\n"] {
+        for nothing in ["", ";", "\n", "1,2,3,-; :\n", "3,1,1,-;x\n DEVICE=+remoteproc:\n"] {
             assert!(!is_about(nothing, "remoteproc0", "x") && !is_about(nothing, "", ""), "{nothing:?}");
         }
     }

@@ -11,6 +11,9 @@ mod shutdown;
 mod trace;
 
 pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name};
+// For tests/fuzz.
+#[doc(hidden)]
+pub use claim::find_holder;
 pub use claim::{Claim, Held, holder_of};
 pub use control::{BootFailure, Refusal, Step, boot, bring_back, make_ready, stop};
 pub use dump::{Copied, Dump, Dumps};
@@ -19,3 +22,6 @@ pub use processor::{Identity, Processor};
 pub use settings::{Change, Note, Settings};
 pub use shutdown::ShutdownOnRelease;
 pub use trace::Traces;
+// For tests/fuzz.
+#[doc(hidden)]
+pub use trace::news;

@@ -43,8 +43,10 @@ pub fn observe(pid: i32) -> Result<Option<Observed>> {
     }
 }
 
-/// Field 2 may itself hold spaces and brackets, so the rest is counted from its last closing one.
-fn parse_stat(stat: &str) -> Option<Observed> {
+/// Reads a line of `/proc/PID/stat`. Field 2 may itself hold spaces and brackets, so the rest is counted from its last
+/// closing one.
+#[doc(hidden)]
+pub fn parse_stat(stat: &str) -> Option<Observed> {
     let (head, tail) = stat.rsplit_once(") ")?;
     let (_, comm) = head.split_once('(')?;
     let mut fields = tail.split(' ');

@@ -3,7 +3,7 @@
 //!
 //! They appear when the firmware has booted and go when it stops. Nothing tells that there is something new in one.
 
-mod news;
+pub mod news;
 
 use std::os::fd::OwnedFd;
 
