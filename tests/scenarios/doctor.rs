@@ -8,7 +8,7 @@ use serde_json::Value;
 use simulated_board::{BoardSpec, ProcessorSpec};
 
 use crate::harness::{
-    BLINK, Holder, Machine, Outcome, Tmpfs, binary, early_states, names_in, skipped_without_root,
+    BLINK, Holder, Machine, Outcome, Tmpfs, binary, early_states, eventually, names_in, skipped_without_root,
     wait_for_end,
 };
 
@@ -698,6 +698,22 @@ fn without_the_word_nothing_is_changed() {
 fn newline_level() -> &'static str {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     if release.starts_with("6.1.") { "error" } else { "note" }
+}
+
+#[test]
+fn a_firmware_directory_in_which_others_could_change_files_is_closed_by_the_command() {
+    let machine = Machine::stm32mp15();
+    let directory = machine.firmware_directory().canonicalize().unwrap();
+    for mode in [0o777, 0o2775] {
+        std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        not_found(&machine, "other users can change what is stored there");
+        if mode & 0o002 == 0 && !skipped_without_root("giving a directory away") {
+            std::os::unix::fs::chown(&directory, None, Some(4242)).unwrap();
+        }
+        std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let words = format!("other users can change what is stored there (mode {mode:04o})");
+        mended_by_its_command(&machine, "warning", &words);
+    }
 }
 
 #[test]
