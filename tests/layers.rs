@@ -103,3 +103,52 @@ fn imports_are_found_in_every_form() {
     let code = "use crate::{error::Error, host};\nuse crate::sys::files;\nlet x = crate::PROGRAM; crate::proxy::say();";
     assert_eq!(imports(code), ["error", "host", "sys", "proxy"]);
 }
+
+/// What stands between backquotes and looks like `module::function`.
+fn named_tests(text: &str) -> Vec<(&str, &str)> {
+    let names = text.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::"));
+    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    names.filter(|(module, function)| word(module) && word(function)).collect()
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut directories = vec![root.join("src"), root.join("tests")];
+    let mut files = Vec::new();
+    while let Some(directory) = directories.pop() {
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let (inner, sources): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        directories.extend(inner.into_iter().filter(|path| !path.ends_with("target")));
+        files.extend(sources.into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs")));
+    }
+    let document = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let named = named_tests(&document);
+    assert!(
+        named.len() > 50,
+        "only {} tests are named: this test no longer reads what it should",
+        named.len()
+    );
+    for (module, function) in named {
+        let mut of_module = files.iter().filter(|path| path.file_stem().unwrap() == module);
+        let has = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let declared = format!("fn {function}() {{");
+            lines.windows(2).any(|pair| pair[0].starts_with('#') && pair[1] == declared)
+        };
+        assert!(of_module.any(has), "docs/security.md names {module}::{function}, which is no test");
+    }
+}
+
+#[test]
+fn every_row_of_the_threat_model_names_a_test() {
+    let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md"));
+    let document = document.unwrap();
+    let mut shown = false;
+    for line in document.lines() {
+        shown = line.starts_with('|') && (shown || line.ends_with("| shown by |"));
+        let is_row = shown && !line.starts_with("|---") && !line.ends_with("| shown by |");
+        assert!(!is_row || !named_tests(line).is_empty(), "no test shows: {line}");
+    }
+}

@@ -117,8 +117,12 @@ pub fn check(directory: impl AsFd, path: &Path) -> Result<(), Distrust> {
     Err(Distrust { path: path.to_owned(), why })
 }
 
-/// Whether nobody but the caller and root can put something else in the place of what is in a directory on the way.
-fn check_way(directory: &OwnedFd, path: &Path) -> Result<(), Distrust> {
+/// Whether nobody but its owner, the caller and root can put something else in the place of what is in a directory; `path` is
+/// what it is called.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_way(directory: impl AsFd, path: &Path) -> Result<(), Distrust> {
     let why = match rustix::fs::fstat(directory) {
         Err(errno) => Why::Errno(errno),
         Ok(stat) if !is_trusted(stat.st_uid) => Why::Owner(stat.st_uid),

@@ -701,6 +701,22 @@ fn newline_level() -> &'static str {
 }
 
 #[test]
+fn a_firmware_directory_in_which_others_could_change_files_is_closed_by_the_command() {
+    let machine = Machine::stm32mp15();
+    let directory = machine.firmware_directory().canonicalize().unwrap();
+    for mode in [0o777, 0o2775] {
+        std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        not_found(&machine, "other users can change what is stored there");
+        if mode & 0o002 == 0 && !skipped_without_root("giving a directory away") {
+            std::os::unix::fs::chown(&directory, None, Some(4242)).unwrap();
+        }
+        std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let words = format!("other users can change what is stored there (mode {mode:04o})");
+        mended_by_its_command(&machine, "warning", &words);
+    }
+}
+
+#[test]
 fn a_state_directory_that_is_open_to_others_is_closed_by_the_command() {
     let machine = Machine::stm32mp15();
     machine.created("x");

@@ -10,6 +10,7 @@ use super::report::{Level, Report};
 use crate::error::{Error, Result, quoted};
 use crate::firmware::FirmwareDirectory;
 use crate::host::Host;
+use crate::sys::own::{self, Distrust, Why};
 use crate::sys::{errno, files};
 
 const ABOUT: &str = "firmware";
@@ -44,6 +45,16 @@ pub fn check(report: &mut Report, host: &Host, root: Option<&Path>) {
     }
     let directory = FirmwareDirectory::of(host);
     let (path, argument) = (directory.path().display(), quoted(directory.path()));
+    let bent = files::open_directory(directory.path()).map(|opened| own::check_way(opened, directory.path()));
+    if let Ok(Err(Distrust { why: Why::Way(mode), .. })) = bent {
+        report
+            .say(
+                Level::Warning,
+                ABOUT,
+                format_args!("{path}: other users can change what is stored there (mode {mode:04o})"),
+            )
+            .fix(format_args!("chmod +t {argument}"));
+    }
     let Err(refused) = ready(directory.path()) else {
         report.say(Level::Ok, ABOUT, format_args!("{path} can be written"));
         return;
