@@ -150,7 +150,7 @@ fn a_kill_with_kill_puts_them_back() {
 }
 
 #[test]
-fn a_proxy_that_dies_between_note_and_start_leaves_nothing_changed_after_delete() {
+fn a_proxy_that_dies_between_note_and_start_leaves_nothing_running_and_nothing_changed() {
     let machine = Machine::stm32mp15();
     let hang = machine.hang(0, "start-hangs");
     let resident = created(&machine, "x", &QUIET);
@@ -159,14 +159,14 @@ fn a_proxy_that_dies_between_note_and_start_leaves_nothing_changed_after_delete(
         machine.await_phase("x", "starting");
         eventually("it is noted and set", || settings(&machine) == ["disabled", "enabled"]);
         send(resident.pid, "KILL");
-        // As on a real kernel, it ends when its driver answers; then the firmware runs without a proxy.
+        // As on a real kernel, it ends when its driver answers; then the firmware runs without a proxy, until start ends.
         drop(hang);
         start.join().unwrap().failed();
     });
     assert_eq!(resident.ends(), 137);
-    assert!(note(&machine, "x").is_some());
+    assert_eq!((machine.processor().as_str(), machine.status("x").as_str()), ("offline", "stopped"));
+    assert_eq!((settings(&machine), note(&machine, "x")), (["enabled".into(), "disabled".into()], None));
     machine.run(&["delete", "x"]).ok();
-    assert_eq!(settings(&machine), ["enabled", "disabled"]);
     machine.assert_clean();
 }
 
