@@ -43,8 +43,7 @@ fn main() -> ExitCode {
 fn command(args: &[String]) -> ExitCode {
     match cli::parse(args) {
         Ok(Request::Print(text)) => {
-            commands::print(&format!("{text}\n"));
-            ExitCode::SUCCESS
+            commands::print(&format!("{text}\n")).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
         }
         Ok(Request::Run(global, verb)) => {
             start_logging(&global);

@@ -45,8 +45,8 @@ pub enum CheckFormat {
 pub fn run(place: &Place, args: &Check) -> Result<ExitCode> {
     let subject = Subject::of(place, args)?;
     match args.format {
-        CheckFormat::Table => print(&table::table(&subject)),
-        CheckFormat::Json => print(&json::lines(&document::object(&subject))),
+        CheckFormat::Table => print(&table::table(&subject))?,
+        CheckFormat::Json => print(&json::lines(&document::object(&subject)))?,
     }
     Ok(if subject.fits() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -15,8 +15,7 @@ pub struct Features {}
 pub const FEATURES: &str = include_str!("features.json");
 
 pub fn run(_: &Features) -> Result<()> {
-    print(FEATURES);
-    Ok(())
+    print(FEATURES)
 }
 
 #[cfg(test)]

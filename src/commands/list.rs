@@ -45,8 +45,7 @@ struct Entry {
 pub fn run(context: &Context, args: &List) -> Result<()> {
     let ids = context.store.ids()?;
     if args.quiet {
-        print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>());
-        return Ok(());
+        return print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>());
     }
     let mut sights = Sights::default();
     let entries: Vec<Entry> = ids.into_iter().filter_map(|id| look(context, id, &mut sights)).collect();
@@ -56,7 +55,6 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
             print(&json::lines(&entries.iter().map(|entry| object(context, entry)).collect()))
         }
     }
-    Ok(())
 }
 
 /// Each machine is looked at once, not once a container; nearly always there is one.

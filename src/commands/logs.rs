@@ -5,8 +5,8 @@ use std::time::Duration;
 use argh::FromArgs;
 use rustix::io::Errno;
 
-use super::Context;
 use super::screen::Screen;
+use super::{Context, is_read};
 use crate::container::{Container, ContainerId, Record, Status, TRACE, kept_trace};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -111,14 +111,6 @@ fn pass_on(host: &Host, traces: &mut Traces, screen: &mut Screen) -> Result<bool
         // A buffer that is gone went with its firmware: the container's end comes next.
         Ok(_) | Err(Errno::NOENT | Errno::NODEV) => Ok(read),
         Err(errno) => Err(Error::io("read", host.remoteproc_debugfs(), errno)),
-    }
-}
-
-/// Whether somebody reads what was written: a reader that is gone is no failure of ours.
-fn is_read(written: std::io::Result<()>) -> Result<bool> {
-    match written {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        other => other.map(|()| true).map_err(|e| Error::io("write", "the standard output", e)),
     }
 }
 

@@ -127,8 +127,23 @@ impl Verb {
     }
 }
 
-/// Prints to standard output; a reader that is gone is no failure of ours.
-pub fn print(text: &str) {
+/// Prints to standard output.
+///
+/// # Errors
+/// When it cannot be written: on a full disk half a document is none.
+pub fn print(text: &str) -> Result<()> {
     use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut stdout = std::io::stdout();
+    is_read(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())).map(drop)
+}
+
+/// Whether somebody reads what was written to standard output: a reader that is gone is no failure of ours.
+///
+/// # Errors
+/// Any other.
+pub fn is_read(written: std::io::Result<()>) -> Result<bool> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true).map_err(|e| Error::io("write to", "the standard output", e)),
+    }
 }

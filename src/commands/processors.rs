@@ -64,8 +64,7 @@ pub fn run(place: &Place, args: &Processors) -> Result<()> {
         ProcessorsFormat::Table => columns(&rows(&processors)),
         ProcessorsFormat::Json => json::lines(&processors.iter().map(object).collect()),
         ProcessorsFormat::Nfd => labels(board.as_ref(), &processors),
-    });
-    Ok(())
+    })
 }
 
 /// Looks at all processors, and changes nothing: no lock is taken that a start may want at this moment.

@@ -36,6 +36,5 @@ pub fn run(context: &Context, args: &Ps) -> Result<()> {
     print(&match args.format {
         PsFormat::Json => format!("[{pid}]\n"),
         PsFormat::Table => format!("PID\n{pid}\n"),
-    });
-    Ok(())
+    })
 }

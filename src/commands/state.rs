@@ -40,8 +40,7 @@ pub fn run(context: &Context, args: &State) -> Result<()> {
     };
     let text = serde_json::to_string_pretty(&state)
         .map_err(|e| Error::invalid(format!("the state cannot be shown: {e}")))?;
-    print(&(json::harmless(text) + "\n"));
-    Ok(())
+    print(&(json::harmless(text) + "\n"))
 }
 
 /// The state document (runtime.md, State). Sorted, so that the same container reads the same every time.

@@ -120,7 +120,11 @@ pub fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
 /// fsync of the directory.
 pub fn write_atomically(directory: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
     make_whole(directory.as_fd(), &format!("{name}.part"), name, mode, &mut |part| write_all(part, bytes))?;
-    Ok(rustix::fs::fsync(&directory)?)
+    rustix::fs::fsync(&directory).inspect_err(|_| {
+        // What may not last is taken back, so that an error means the same everywhere.
+        let _ = rustix::fs::unlinkat(&directory, name, AtFlags::empty());
+    })?;
+    Ok(())
 }
 
 /// Makes `name` in `directory` of what `write` writes, in place of an earlier one: after a crash it is there whole, or

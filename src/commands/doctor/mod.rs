@@ -49,7 +49,7 @@ pub fn run(place: &Place, store: &Result<Store>, args: &Doctor) -> Result<ExitCo
     print(&match args.format {
         ListFormat::Table => report.lines(),
         ListFormat::Json => json::lines(&report.to_json()),
-    });
+    })?;
     Ok(if report.can_run() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
