@@ -36,22 +36,32 @@ pub fn copy_binary(to: &Path) {
 impl Outcome {
     /// Runs `command` to its end, with its output in files of `directory`.
     pub fn of(mut command: Command, directory: &Path) -> Self {
-        let file = |suffix| {
-            let builder = tempfile::Builder::new().suffix(suffix).tempfile_in(directory).unwrap();
-            let (_, path) = builder.keep().unwrap();
-            path
-        };
-        let (out, log) = (file(".out"), file(".err"));
+        let (out, log) = Self::files(directory);
         let status = command
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&log).unwrap())
             .status()
             .unwrap();
+        Self::read(status.code().unwrap_or(-1), out, log)
+    }
+
+    /// Two new files of `directory`, for standard output and error.
+    pub fn files(directory: &Path) -> (PathBuf, PathBuf) {
+        let file = |suffix| {
+            let builder = tempfile::Builder::new().suffix(suffix).tempfile_in(directory).unwrap();
+            let (_, path) = builder.keep().unwrap();
+            path
+        };
+        (file(".out"), file(".err"))
+    }
+
+    /// How a run ended that wrote to these files.
+    pub fn read(code: i32, out: PathBuf, log: PathBuf) -> Self {
         let text = |path| {
             real::in_scenarios_words(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
         };
-        Self { code: status.code().unwrap_or(-1), stdout: text(&out), stderr: text(&log), log, out }
+        Self { code, stdout: text(&out), stderr: text(&log), log, out }
     }
 
     /// It succeeded; its standard output.
