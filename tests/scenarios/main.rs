@@ -30,6 +30,7 @@ mod races;
 mod replays;
 mod rights;
 mod sandbox;
+mod soak;
 mod storage;
 
 mod command_line;
