@@ -30,6 +30,7 @@ mod races;
 mod replays;
 mod rights;
 mod sandbox;
+mod scale;
 mod soak;
 mod storage;
 
