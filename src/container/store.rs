@@ -26,6 +26,7 @@ use super::trust;
 use crate::error::{Error, Result};
 use crate::firmware::StoredFirmware;
 use crate::sys::clock::Deadline;
+use crate::sys::files::Entry;
 use crate::sys::own::{self, Why};
 use crate::sys::{files, process, sorted};
 
@@ -214,18 +215,36 @@ impl Store {
     /// # Errors
     /// When the state directory cannot be read, or is not the caller's alone; one that is missing is empty.
     pub fn ids(&self) -> Result<Vec<ContainerId>> {
-        let mut ids = Vec::new();
-        if self.root_if_there()?.is_none() {
-            return Ok(ids);
-        }
-        for entry in files::entries(&self.root).map_err(|e| Error::io("list", &self.root, e))? {
-            let id = entry.name.to_str().filter(|_| entry.is_directory()).map(ContainerId::new);
-            if let Some(Ok(id)) = id {
-                let before = |known: &ContainerId| known.as_str() < entry.name.to_str().unwrap_or_default();
-                sorted::insert(&mut ids, id, before);
-            }
+        let mut ids: Vec<ContainerId> = Vec::new();
+        for id in self.unsorted()? {
+            let id = id?;
+            let name = id.as_str().to_owned();
+            sorted::insert(&mut ids, id, |known| known.as_str() < name.as_str());
         }
         Ok(ids)
+    }
+
+    /// The same, one after the other as they are read: a resident process keeps what it takes of memory.
+    ///
+    /// # Errors
+    /// As [`Store::ids`].
+    pub fn unsorted(&self) -> Result<impl Iterator<Item = Result<ContainerId>>> {
+        let failed = |e| Error::io("list", &self.root, e);
+        let entries = match self.root_if_there()? {
+            Some(_) => Some(files::each_entry(&self.root).map_err(failed)?),
+            None => None,
+        };
+        let id = |entry: Entry| {
+            entry.name.to_str().filter(|_| entry.is_directory()).and_then(|name| ContainerId::new(name).ok())
+        };
+        let entries = entries.into_iter().flatten();
+        Ok(entries.filter_map(move |entry| entry.map(id).map_err(failed).transpose()))
+    }
+
+    /// Whether a container may have noted settings: one call, where all are asked.
+    pub fn may_have_noted_settings(&self, id: &ContainerId) -> bool {
+        let noted = rustix::fs::readlink(self.path(id).join(SETTINGS), Vec::new());
+        noted.err() != Some(Errno::NOENT)
     }
 
     fn path(&self, id: &ContainerId) -> PathBuf {

@@ -93,7 +93,11 @@ fn bring_up(
 fn restore_what_others_left(args: &ProxyArgs, host: &Host, attributes: &Attributes) -> Result<(), Refusal> {
     let unread = |errno| Refusal { step: Step::Note, errno };
     let Some(Ok(store)) = args.container.parent().map(|root| Store::new(Some(root))) else { return Ok(()) };
-    for id in store.ids().map_err(|error| unread(error.errno()))? {
+    for id in store.unsorted().map_err(|error| unread(error.errno()))? {
+        let id = id.map_err(|error| unread(error.errno()))?;
+        if !store.may_have_noted_settings(&id) {
+            continue;
+        }
         let other = match store.open(&id) {
             Err(Error::DoesNotExist) => continue,
             other => other.map_err(|error| unread(error.errno()))?,

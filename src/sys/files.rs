@@ -108,7 +108,8 @@ pub fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// [`Errno::FBIG`] for a longer one, and what the kernel says.
 pub fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Most files are shorter, and read at once then.
+    let mut bytes = Vec::with_capacity(1024);
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Errno::FBIG.into());
@@ -179,22 +180,27 @@ pub fn remove_if_there(directory: impl AsFd, name: impl rustix::path::Arg) -> Re
 }
 
 /// What is in a directory, all of it or an error: half a list would hide the rest. Nothing where it is missing.
+pub fn entries(path: &Path) -> Result<Vec<Entry>> {
+    each_entry(path)?.collect()
+}
+
+/// The same, one after the other: a resident process keeps what it takes of memory.
 ///
 /// Not `std::fs::read_dir`, which panics when its close fails.
-pub fn entries(path: &Path) -> Result<Vec<Entry>> {
+pub fn each_entry(path: &Path) -> Result<impl Iterator<Item = Result<Entry>>> {
     let directory = match open_directory(path) {
-        Err(Errno::NOENT) => return Ok(Vec::new()),
-        other => other?,
+        Err(Errno::NOENT) => None,
+        other => Some(Dir::new(other?)?),
     };
-    let mut entries = Vec::new();
-    for entry in Dir::new(directory)? {
-        let entry = entry?;
+    Ok(directory.into_iter().flatten().filter_map(move |entry| {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(errno) => return Some(Err(errno)),
+        };
         let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
-        if name != "." && name != ".." {
-            entries.push(Entry { path: path.join(&name), kind: entry.file_type(), name });
-        }
-    }
-    Ok(entries)
+        let is_content = name != "." && name != "..";
+        is_content.then(|| Ok(Entry { path: path.join(&name), kind: entry.file_type(), name }))
+    }))
 }
 
 /// What is in a directory under a name.

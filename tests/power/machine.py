@@ -14,7 +14,7 @@ class Machine:
     def __init__(self, place, device, name, binary):
         self.place, self.binary = place, binary
         self.state, self.firmware = os.path.join(place, "disk/state"), os.path.join(place, "disk/firmware")
-        subprocess.run(["mount", "-t", "tmpfs", "power", place], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "power", place], check=True)
         processor = os.path.join(place, "sys/class/remoteproc/remoteproc0")
         files = {
             "proc/sys/kernel/random/boot_id": f"{BOOT}\n",

@@ -30,6 +30,8 @@ mod races;
 mod replays;
 mod rights;
 mod sandbox;
+mod scale;
+mod soak;
 mod storage;
 
 mod command_line;

@@ -114,6 +114,11 @@ impl Machine {
         }
     }
 
+    /// Whether its processor m4 leaves dumps.
+    pub fn has_dumps(&self) -> bool {
+        self.real.is_none_or(|board| board.has(Ability::Dumps))
+    }
+
     /// A directory of the scenario's own.
     pub fn scratch(&self) -> &Path {
         self.directory.path()

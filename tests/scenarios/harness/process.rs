@@ -58,6 +58,10 @@ impl Drop for Companion {
 pub struct Memory {
     /// What belongs to it alone.
     dirty: u64,
+    /// What is no file's.
+    pub anonymous: u64,
+    /// And with what it has of files in common with others.
+    pub resident: u64,
     heap: u64,
 }
 
@@ -71,15 +75,17 @@ impl Memory {
 
 pub fn memory_of(pid: i32) -> Memory {
     let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
-    let (mut dirty, mut heap, mut in_heap) = (0, 0, false);
+    let (mut dirty, mut anonymous, mut resident, mut heap, mut in_heap) = (0, 0, 0, 0, false);
     for line in smaps.lines() {
         let mut words = line.split_whitespace();
         match (words.next().unwrap_or_default(), words.next()) {
             ("Private_Dirty:", Some(kilobytes)) => dirty += kilobytes.parse::<u64>().unwrap(),
+            ("Anonymous:", Some(kilobytes)) => anonymous += kilobytes.parse::<u64>().unwrap(),
+            ("Rss:", Some(kilobytes)) => resident += kilobytes.parse::<u64>().unwrap(),
             ("Size:", Some(kilobytes)) if in_heap => heap += kilobytes.parse::<u64>().unwrap(),
             (first, _) if first.contains('-') && !first.ends_with(':') => in_heap = line.ends_with("[heap]"),
             _ => {}
         }
     }
-    Memory { dirty, heap }
+    Memory { dirty, anonymous, resident, heap }
 }
