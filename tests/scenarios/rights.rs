@@ -1,13 +1,14 @@
 //! Who can change what: the state directory is the caller's alone, no file is for others to write, and no link leads out.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::harness::{Bundle, Machine, Outcome, skipped_without_root, timed};
+use crate::harness::{Bundle, Machine, Outcome, copy_binary, skipped_without_root, timed};
 
 /// A user who is neither root nor the caller.
 const SOMEBODY: u32 = 4242;
@@ -186,6 +187,35 @@ fn a_link_in_the_place_of_the_state_directory_is_refused_and_not_followed() {
     }
     std::os::unix::fs::lchown(&root, Some(SOMEBODY), None).unwrap();
     refused_by_every_verb(&machine, &root.join("state"), &["link on the way to it belongs to user 4242"]);
+}
+
+#[test]
+fn in_a_user_namespace_it_is_root_there_whose_alone_it_must_be() {
+    if skipped_without_root("becoming another user") {
+        return;
+    }
+    let place = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let (program, root) = (place.path().join("program"), place.path().join("state"));
+    copy_binary(&program);
+    std::fs::create_dir_all(root.join("mine")).unwrap();
+    let list = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user"]).arg(&program).arg("--root").arg(&root);
+        command.args(["list", "--quiet"]).current_dir("/").uid(SOMEBODY).gid(SOMEBODY);
+        Outcome::of(command, place.path())
+    };
+    for path in [&root, &root.join("mine")] {
+        chown(path, Some(SOMEBODY), None).unwrap();
+    }
+    // /, /tmp and the place are of a user whom the namespace does not know.
+    let listed = list();
+    if listed.stderr.contains("unshare failed") {
+        println!("skipped: users may make no namespaces here");
+        return;
+    }
+    assert_eq!(listed.ok(), "mine\n");
+    chown(&root, Some(SOMEBODY + 1), None).unwrap();
+    list().refused(&["it belongs to user 65534"]);
 }
 
 #[test]
