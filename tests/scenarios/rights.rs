@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::harness::{Bundle, Machine, Outcome, copy_binary, skipped_without_root, timed};
+use crate::harness::{Bundle, Machine, Outcome, copy_binary, send, skipped_without_root, timed};
 
 /// A user who is neither root nor the caller.
 const SOMEBODY: u32 = 4242;
@@ -387,7 +387,11 @@ fn what_lies_in_the_place_of_a_part_is_replaced_and_not_followed() {
         assert_eq!(std::fs::read_to_string(&pid_file).unwrap(), machine.pid("x").to_string(), "{kind}");
         machine.run(&["start", "x"]).ok();
         // The last words go beside the record when the firmware stops.
-        symlink(&precious, container.join("trace")).unwrap();
+        match kind {
+            "link" => symlink(&precious, container.join("trace")).unwrap(),
+            "fifo" => mkfifo(&container.join("trace")),
+            _ => std::fs::hard_link(&precious, container.join("trace")).unwrap(),
+        }
         machine.run(&["kill", "x"]).ok();
         machine.run(&["delete", "x"]).ok();
         assert_untouched(&precious);
@@ -423,6 +427,23 @@ fn what_lies_in_the_place_of_a_fifo_gets_no_answer() {
             machine.assert_clean();
         }
     }
+}
+
+#[test]
+fn a_proxy_does_not_answer_through_a_link() {
+    let machine = Machine::stm32mp15();
+    let precious = precious(&machine);
+    let pid = machine.created("x");
+    let fifo = machine.state_root().join("x/start");
+    std::fs::remove_file(&fifo).unwrap();
+    symlink(&precious, &fifo).unwrap();
+    // What start sends; start itself finds out before.
+    send(pid, "USR1");
+    machine.await_status("x", "running");
+    machine.run(&["kill", "x"]).ok();
+    machine.run(&["delete", "x"]).ok();
+    assert_untouched(&precious);
+    machine.assert_clean();
 }
 
 #[test]
