@@ -30,6 +30,24 @@ fn user_volumes_environment_limits_and_a_read_only_root_change_nothing() {
 }
 
 #[test]
+fn an_image_names_its_processor_only_where_the_engine_takes_its_annotations_over() {
+    let engine = engine();
+    let named = Container { image: "named", processor: None, ..Container::named("one") };
+    let outcome = engine.run(&named);
+    if engine.takes_over_annotations() {
+        outcome.ok();
+        assert_eq!(engine.machine().processor(), "running");
+        engine.remove_by_force("one");
+        // What the user says goes before it.
+        engine.run(&Container { processor: Some("other"), ..named }).refused(&["processor other"]);
+    } else {
+        outcome.refused(&["annotations.remoteproc.name: missing"]);
+    }
+    engine.remove_by_force("one");
+    engine.machine().assert_clean();
+}
+
+#[test]
 fn an_init_before_the_firmware_is_refused() {
     let engine = engine();
     let Some(options) = engine.init_options() else {

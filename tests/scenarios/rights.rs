@@ -1,13 +1,14 @@
 //! Who can change what: the state directory is the caller's alone, no file is for others to write, and no link leads out.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::harness::{Bundle, Machine, Outcome, skipped_without_root, timed};
+use crate::harness::{Bundle, Machine, Outcome, copy_binary, send, skipped_without_root, timed};
 
 /// A user who is neither root nor the caller.
 const SOMEBODY: u32 = 4242;
@@ -189,6 +190,35 @@ fn a_link_in_the_place_of_the_state_directory_is_refused_and_not_followed() {
 }
 
 #[test]
+fn in_a_user_namespace_it_is_root_there_whose_alone_it_must_be() {
+    if skipped_without_root("becoming another user") {
+        return;
+    }
+    let place = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let (program, root) = (place.path().join("program"), place.path().join("state"));
+    copy_binary(&program);
+    std::fs::create_dir_all(root.join("mine")).unwrap();
+    let list = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user"]).arg(&program).arg("--root").arg(&root);
+        command.args(["list", "--quiet"]).current_dir("/").uid(SOMEBODY).gid(SOMEBODY);
+        Outcome::of(command, place.path())
+    };
+    for path in [&root, &root.join("mine")] {
+        chown(path, Some(SOMEBODY), None).unwrap();
+    }
+    // /, /tmp and the place are of a user whom the namespace does not know.
+    let listed = list();
+    if listed.stderr.contains("unshare failed") {
+        println!("skipped: users may make no namespaces here");
+        return;
+    }
+    assert_eq!(listed.ok(), "mine\n");
+    chown(&root, Some(SOMEBODY + 1), None).unwrap();
+    list().refused(&["it belongs to user 65534"]);
+}
+
+#[test]
 fn a_state_directory_that_is_no_directory_is_named() {
     let machine = Machine::stm32mp15();
     let root = machine.scratch().join("file");
@@ -357,7 +387,11 @@ fn what_lies_in_the_place_of_a_part_is_replaced_and_not_followed() {
         assert_eq!(std::fs::read_to_string(&pid_file).unwrap(), machine.pid("x").to_string(), "{kind}");
         machine.run(&["start", "x"]).ok();
         // The last words go beside the record when the firmware stops.
-        symlink(&precious, container.join("trace")).unwrap();
+        match kind {
+            "link" => symlink(&precious, container.join("trace")).unwrap(),
+            "fifo" => mkfifo(&container.join("trace")),
+            _ => std::fs::hard_link(&precious, container.join("trace")).unwrap(),
+        }
         machine.run(&["kill", "x"]).ok();
         machine.run(&["delete", "x"]).ok();
         assert_untouched(&precious);
@@ -393,6 +427,23 @@ fn what_lies_in_the_place_of_a_fifo_gets_no_answer() {
             machine.assert_clean();
         }
     }
+}
+
+#[test]
+fn a_proxy_does_not_answer_through_a_link() {
+    let machine = Machine::stm32mp15();
+    let precious = precious(&machine);
+    let pid = machine.created("x");
+    let fifo = machine.state_root().join("x/start");
+    std::fs::remove_file(&fifo).unwrap();
+    symlink(&precious, &fifo).unwrap();
+    // What start sends; start itself finds out before.
+    send(pid, "USR1");
+    machine.await_status("x", "running");
+    machine.run(&["kill", "x"]).ok();
+    machine.run(&["delete", "x"]).ok();
+    assert_untouched(&precious);
+    machine.assert_clean();
 }
 
 #[test]

@@ -49,7 +49,7 @@ interval = "500ms"
         std::fs::write(machine.scratch().join("containerd.toml"), settings).unwrap();
         let containerd = Self { machine, codes: Mutex::default() };
         containerd.begin();
-        for image in ["blink", "bare", "sleeper", "text"] {
+        for image in ["blink", "bare", "named", "sleeper", "text"] {
             containerd.ctr(&["image", "import", path(image).to_str().unwrap()]).ok();
         }
         containerd

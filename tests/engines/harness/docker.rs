@@ -33,7 +33,7 @@ impl Docker {
         std::fs::write(machine.scratch().join("daemon.json"), settings).unwrap();
         let docker = Self { machine };
         docker.begin();
-        for image in ["blink", "bare", "sleeper", "text"] {
+        for image in ["blink", "bare", "named", "sleeper", "text"] {
             docker.docker(&["load", "--quiet", "--input", path(image).to_str().unwrap()]).ok();
         }
         docker

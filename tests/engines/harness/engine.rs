@@ -14,7 +14,7 @@ use super::{Machine, Outcome, PATIENCE, eventually, settings};
 #[derive(Clone, Copy, Debug)]
 pub struct Container<'a> {
     pub name: &'a str,
-    /// An image of tests/engines/run: blink, bare, sleeper.
+    /// An image of tests/engines/run: blink, bare, sleeper; named, which is blink and says that it is for m4.
     pub image: &'a str,
     /// The processor; without one, the annotation is not given.
     pub processor: Option<&'a str>,
@@ -92,6 +92,11 @@ pub trait Engine {
 
     /// Builds the image localhost/NAME from a folder with a Dockerfile; none if this engine cannot.
     fn build(&self, name: &str, folder: &Path) -> Option<Outcome>;
+
+    /// Whether annotations of an image become those of its containers.
+    fn takes_over_annotations(&self) -> bool {
+        false
+    }
 
     /// Starts one that was created, or has ended.
     fn start(&self, name: &str) -> Outcome;

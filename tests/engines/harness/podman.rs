@@ -64,7 +64,7 @@ network_config_dir = "{0}/networks"
             user.own(&podman.machine);
         }
         let images: &[_] =
-            if podman.user.is_some() { &["blink"] } else { &["blink", "bare", "sleeper", "text"] };
+            if podman.user.is_some() { &["blink"] } else { &["blink", "bare", "named", "sleeper", "text"] };
         for image in images {
             podman.podman(&["load", "--quiet", "--input", path(image).to_str().unwrap()]).ok();
         }
@@ -198,6 +198,11 @@ impl Engine for Podman {
 
     fn build(&self, name: &str, folder: &Path) -> Option<Outcome> {
         Some(self.podman(&["build", "--quiet", "--tag", name, folder.to_str().unwrap()]))
+    }
+
+    fn takes_over_annotations(&self) -> bool {
+        // 5.4 does no longer.
+        self.podman(&["--version"]).ok().contains(" version 4.")
     }
 
     fn start(&self, name: &str) -> Outcome {
