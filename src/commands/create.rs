@@ -180,7 +180,7 @@ fn choose(context: &Context, bundle: &Bundle, deployment: &Deployment) -> Result
 
 /// Stores the firmware where the kernel finds it, after a note of that in the container's directory.
 fn store_firmware(host: &Host, container: &Container, image: &mut FirmwareImage) -> Result<StoredFirmware> {
-    let directory = FirmwareDirectory::of(host);
+    let directory = FirmwareDirectory::of(host)?;
     for name in firmware::sweep(host, &directory) {
         log::info!("removed {name} from {}: another boot left it", directory.path().display());
     }
@@ -191,8 +191,8 @@ fn store_firmware(host: &Host, container: &Container, image: &mut FirmwareImage)
 
 /// Undoes what a killed create had done. Its proxy has ended by itself, since nobody told it to stay.
 pub fn clear(host: &Host, container: &Container) -> Result<()> {
-    let Some(stored) = container.noted_firmware() else { return Ok(()) };
-    let directory = FirmwareDirectory::of(host);
+    let Some(stored) = container.noted_firmware()? else { return Ok(()) };
+    let directory = FirmwareDirectory::of(host)?;
     if stored.path.parent() == Some(directory.path()) {
         return stored.remove();
     }

@@ -73,7 +73,7 @@ fn delete_unrecorded(context: &Context, container: &Container, deadline: Deadlin
             proxy.wait_until(deadline).map_err(failed)?;
         }
     }
-    if let Some(stored) = container.noted_firmware() {
+    if let Some(stored) = container.noted_firmware()? {
         for processor in Processor::list(&context.host)? {
             // Which processor a note is about, only the record says.
             let ours = firmware_name(&processor.path).is_ok_and(|name| name == stored.name());

@@ -372,9 +372,16 @@ impl Container {
     }
 
     /// The file noted by [`Container::note_firmware`]; a name that no stored firmware has is none.
-    pub fn noted_firmware(&self) -> Option<StoredFirmware> {
-        let target = rustix::fs::readlinkat(&self.directory, FIRMWARE, Vec::new()).ok()?;
-        StoredFirmware::noted(target.to_str().ok()?.into())
+    ///
+    /// # Errors
+    /// What the file system says: then nobody knows what may lie there.
+    pub fn noted_firmware(&self) -> Result<Option<StoredFirmware>> {
+        match rustix::fs::readlinkat(&self.directory, FIRMWARE, Vec::new()) {
+            Ok(target) => Ok(target.to_str().ok().and_then(|target| StoredFirmware::noted(target.into()))),
+            // No note, or no link.
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(e) => Err(Error::io("read", self.path.join(FIRMWARE), e)),
+        }
     }
 
     /// Makes the FIFOs by which the proxy answers.
@@ -446,7 +453,7 @@ mod tests {
         let cleared = std::cell::Cell::new(None);
         let second = store
             .create(&id, |container| {
-                cleared.set(container.noted_firmware());
+                cleared.set(container.noted_firmware().unwrap());
                 Ok(())
             })
             .unwrap();
@@ -454,7 +461,7 @@ mod tests {
             cleared.take().unwrap().path,
             Path::new("/lib/firmware/fw-20250101T000000Z-00000000c0ffee00")
         );
-        assert!(second.noted_firmware().is_none());
+        assert!(second.noted_firmware().unwrap().is_none());
         second.make_fifos().unwrap();
         second.remove().unwrap();
         assert!(matches!(store.open(&id), Err(Error::DoesNotExist)));

@@ -1,6 +1,7 @@
 //! The firmware directory: unique files for the kernel to load, and no litter of earlier boots.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -34,15 +35,22 @@ pub struct FirmwareDirectory {
 
 impl FirmwareDirectory {
     /// The directory of the parameter `firmware_class.path`, else `/lib/firmware` (drivers/base/firmware_loader/main.c).
-    pub fn of(host: &Host) -> Self {
-        // No such parameter: a kernel without the loader as a module lists it all the same, a plain folder may not.
-        let configured = std::fs::read_to_string(host.firmware_class_path()).unwrap_or_default();
+    ///
+    /// # Errors
+    /// When the parameter is there and cannot be read.
+    pub fn of(host: &Host) -> Result<Self> {
+        let parameter = host.firmware_class_path();
+        let configured = match std::fs::read_to_string(&parameter) {
+            // A kernel without the loader as a module lists it all the same, a plain folder may not.
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            other => other.map_err(|e| Error::io("read", parameter, e))?,
+        };
         // Linux 6.1 keeps the newline that somebody's echo wrote; it is none of the path.
         let path = match configured.trim_end_matches('\n') {
             "" => host.path("lib/firmware"),
             path => host.path(path),
         };
-        Self { path }
+        Ok(Self { path })
     }
 
     /// The path that a newline has got into, which Linux 6.1 takes for a part of it; the kernel shows a parameter with a
@@ -247,7 +255,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_of_our_pattern() {
         let (_dir, host) = host();
-        let directory = FirmwareDirectory::of(&host);
+        let directory = FirmwareDirectory::of(&host).unwrap();
         let names: Vec<String> = (0..2).map(|_| directory.unique_name(&host, "fw.elf").unwrap()).collect();
         assert_ne!(names[0], names[1]);
         for name in &names {
@@ -292,19 +300,19 @@ mod tests {
     #[test]
     fn the_parameter_of_the_kernel_comes_first_without_its_newline() {
         let (dir, host) = host();
-        assert_eq!(FirmwareDirectory::of(&host).path(), host.path("lib/firmware"));
+        assert_eq!(FirmwareDirectory::of(&host).unwrap().path(), host.path("lib/firmware"));
         std::fs::create_dir_all(dir.path().join("sys/module/firmware_class/parameters")).unwrap();
         for (value, path) in [("\n", "lib/firmware"), ("/data/fw\n", "data/fw"), ("/data/fw\n\n", "data/fw")]
         {
             std::fs::write(host.firmware_class_path(), value).unwrap();
-            assert_eq!(FirmwareDirectory::of(&host).path(), host.path(path));
+            assert_eq!(FirmwareDirectory::of(&host).unwrap().path(), host.path(path));
         }
     }
 
     #[test]
     fn only_files_of_another_boot_that_nothing_uses_are_swept() {
         let (dir, host) = host();
-        let directory = FirmwareDirectory::of(&host);
+        let directory = FirmwareDirectory::of(&host).unwrap();
         let name = |n: u32| format!("a-20261123T22150{n}Z-ffffffff00000000");
         let ours = "a-20261123T221500Z-0123abcd00000000".to_owned();
         for file in

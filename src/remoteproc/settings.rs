@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use rustix::io::Errno;
+
 use super::attributes::{Attributes, Coredump, Recovery};
 use super::control::{Refusal, Step, step};
 
@@ -92,13 +94,16 @@ impl Note {
     /// The first [`Refusal`]; the others are tried all the same.
     pub fn restore(&self, processor: &Attributes) -> Result<(), Refusal> {
         let coredump = self.restore_coredump(processor);
-        let recovery = match self.recovery {
-            Some(change) if processor.recovery() == Ok(change.ours) => {
+        coredump.and(self.restore_recovery(processor))
+    }
+
+    fn restore_recovery(&self, processor: &Attributes) -> Result<(), Refusal> {
+        match self.recovery {
+            Some(change) if reads(Step::Recovery, processor.recovery(), change.ours)? => {
                 step(Step::Recovery, processor.write_recovery(change.before.word()))
             }
             _ => Ok(()),
-        };
-        coredump.and(recovery)
+        }
     }
 
     /// Takes back that of `coredump` alone.
@@ -107,7 +112,7 @@ impl Note {
     /// [`Refusal`], with `EBUSY` for a processor that is crashed.
     pub fn restore_coredump(&self, processor: &Attributes) -> Result<(), Refusal> {
         match self.coredump {
-            Some(change) if processor.coredump() == Ok(change.ours) => {
+            Some(change) if reads(Step::Coredump, processor.coredump(), change.ours)? => {
                 step(Step::Coredump, processor.write_coredump(change.before))
             }
             _ => Ok(()),
@@ -137,6 +142,14 @@ impl Note {
             }
         }
         Some(note)
+    }
+}
+
+/// Whether a setting is still what we made it. Those of a device that is gone went with it.
+fn reads<T: PartialEq>(what: Step, now: rustix::io::Result<T>, ours: T) -> Result<bool, Refusal> {
+    match now {
+        Err(Errno::NODEV) => Ok(false),
+        now => Ok(step(what, now)? == ours),
     }
 }
 
@@ -223,10 +236,10 @@ mod tests {
     fn a_kernel_without_the_attributes_refuses() {
         let (_dir, attributes) = processor(&[]);
         let coredump = Note::of(&attributes, WANTED).unwrap_err();
-        assert_eq!((coredump.step, coredump.errno), (Step::Coredump, rustix::io::Errno::NOENT));
+        assert_eq!((coredump.step, coredump.errno), (Step::Coredump, Errno::NOENT));
         let wanted = Settings { coredump: None, ..WANTED };
         let recovery = Note::of(&attributes, wanted).unwrap().apply(&attributes).unwrap_err();
-        assert_eq!((recovery.step, recovery.errno), (Step::Recovery, rustix::io::Errno::NOENT));
+        assert_eq!((recovery.step, recovery.errno), (Step::Recovery, Errno::NOENT));
         // What it does by itself is no change.
         let enabled = Settings { recovery: Some(Recovery::Enabled), coredump: None };
         assert!(Note::of(&attributes, enabled).unwrap().is_empty());

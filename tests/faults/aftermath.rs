@@ -125,15 +125,15 @@ pub fn recover(place: &Place, round: usize, told: Option<&Outcome>) {
         // The kernel refused to have it back, and the user was told.
         machine.set(0, "recovery", "enabled");
     }
-    assert_left_nothing(place);
+    assert_left_nothing(place, told);
     place.create().ok();
     place.run(&["start", ID]).ok();
     assert_eq!((machine.status(ID).as_str(), machine.processor().as_str()), ("running", "running"));
     place.run(&["delete", "--force", ID]).ok();
-    assert_left_nothing(place);
+    assert_left_nothing(place, told);
 }
 
-fn assert_left_nothing(place: &Place) {
+fn assert_left_nothing(place: &Place, told: Option<&Outcome>) {
     let machine = &place.machine;
     machine.assert_clean();
     // A helper whose verb was killed ends by itself.
@@ -143,7 +143,7 @@ fn assert_left_nothing(place: &Place) {
         rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive).unwrap();
     }
     for (setting, value) in [("recovery", "enabled"), ("coredump", "disabled")] {
-        assert_eq!(machine.attribute(0, setting), value, "{setting}");
+        assert_eq!(machine.attribute(0, setting), value, "{setting}, after {told:?}");
     }
     place.forget_pid_file();
 }

@@ -26,7 +26,7 @@ impl Known {
     pub fn firmware(&self) -> Option<String> {
         match &self.seen {
             Ok(Seen::Recorded(record)) => Some(record.stored()?.name().to_owned()),
-            _ => Some(self.container.noted_firmware()?.name().to_owned()),
+            _ => Some(self.container.noted_firmware().ok()??.name().to_owned()),
         }
     }
 }

@@ -43,7 +43,13 @@ pub fn check(report: &mut Report, host: &Host, root: Option<&Path>) {
             ),
         );
     }
-    let directory = FirmwareDirectory::of(host);
+    let directory = match FirmwareDirectory::of(host) {
+        Ok(directory) => directory,
+        Err(error) => {
+            report.say(Level::Error, ABOUT, format_args!("{}", error.in_one_line()));
+            return;
+        }
+    };
     let (path, argument) = (directory.path().display(), quoted(directory.path()));
     let bent = files::open_directory(directory.path()).map(|opened| own::check_way(opened, directory.path()));
     if let Ok(Err(Distrust { why: Why::Way(mode), .. })) = bent {
@@ -91,7 +97,9 @@ pub fn mend(report: &mut Report, host: &Host) {
     if let Some(path) = FirmwareDirectory::path_with_newline(host) {
         said(report, set(host, &path), format_args!("took the newline from {shown}, which names {path} now"));
     }
-    if ready(FirmwareDirectory::of(host).path()) == Err(Errno::ROFS) && can_move(host).is_ok() {
+    if FirmwareDirectory::of(host).is_ok_and(|directory| ready(directory.path()) == Err(Errno::ROFS))
+        && can_move(host).is_ok()
+    {
         let done = make_for_this_boot(host).and_then(|()| set(host, FOR_THIS_BOOT));
         said(
             report,

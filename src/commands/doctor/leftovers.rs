@@ -20,7 +20,13 @@ const ABOUT: &str = "leftovers";
 const AT_WORK: Duration = Duration::from_secs(60);
 
 pub fn check(report: &mut Report, host: &Host, root: Option<&Path>, containers: &[Known]) {
-    let directory = FirmwareDirectory::of(host);
+    let directory = match FirmwareDirectory::of(host) {
+        Ok(directory) => directory,
+        Err(error) => {
+            report.say(Level::Note, ABOUT, format_args!("{}", error.in_one_line()));
+            return;
+        }
+    };
     let path = directory.path().display();
     let Some(Left { stale, orphans }) = left(host, &directory, containers) else {
         report.say(
@@ -50,7 +56,7 @@ pub fn check(report: &mut Report, host: &Host, root: Option<&Path>, containers: 
 
 /// Removes what belongs to nobody.
 pub fn mend(report: &mut Report, host: &Host, own: Option<&Store>) {
-    let directory = FirmwareDirectory::of(host);
+    let Ok(directory) = FirmwareDirectory::of(host) else { return };
     let containers = containers::all(host, own);
     let Some(Left { stale, orphans }) = left(host, &directory, &containers) else { return };
     for name in stale.iter().chain(&orphans) {
