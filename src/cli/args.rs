@@ -1,4 +1,4 @@
-//! The global options and the verbs, as argh reads them after [normalisation](super::normalise).
+//! The global options and the verbs, as argh reads them after [normalisation](mod@super::normalise).
 
 use std::path::PathBuf;
 
