@@ -78,7 +78,9 @@ pub fn open(path: &Path, make: bool) -> Result<OwnedFd, Distrust> {
         let stat = rustix::fs::fstat(&found).map_err(at(&next))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => (here, shown) = (found, next),
-            FileType::Symlink if rest.is_empty() => return Err(Distrust { path: next, why: Why::Link }),
+            FileType::Symlink if rest.is_empty() => {
+                return Err(Distrust { path: path.to_owned(), why: Why::Link });
+            }
             FileType::Symlink if !is_trusted(stat.st_uid) => {
                 return Err(Distrust { path: next, why: Why::Owner(stat.st_uid) });
             }
@@ -97,8 +99,9 @@ pub fn open(path: &Path, make: bool) -> Result<OwnedFd, Distrust> {
         }
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = rustix::fs::openat(&here, ".", flags, Mode::empty()).map_err(at(&shown))?;
-    check(&opened, &shown)?;
+    // As it was given: it may have been come to by a link.
+    let opened = rustix::fs::openat(&here, ".", flags, Mode::empty()).map_err(at(path))?;
+    check(&opened, path)?;
     Ok(opened)
 }
 
@@ -230,6 +233,9 @@ mod tests {
             symlink(target, place.join(link)).unwrap();
             let state = place.join(link).join("state");
             assert!(open(&state, true).is_ok(), "{link}");
+            set(&state, 0o777);
+            assert_eq!(distrust(&state), (state.clone(), Why::Mode(0o777)), "by the name that was given");
+            set(&state, 0o700);
             assert_eq!(distrust(&place.join(link)), (place.join(link), Why::Link));
         }
         assert!(place.join("real/state").is_dir());
