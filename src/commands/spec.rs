@@ -1,8 +1,8 @@
 //! spec: writes a bundle for a firmware, ready for create.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::bundle::{OCI_VERSION, PROCESSOR_ANNOTATION};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::sys::files;
 
 /// write a bundle for a firmware, ready for create
 #[derive(Debug, FromArgs)]
@@ -59,10 +60,7 @@ pub fn run(args: &Spec) -> Result<()> {
             return Err(Error::io("write", file, Errno::EXIST));
         }
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&rootfs)
+    files::make_directories(&rootfs, Mode::from_raw_mode(0o755))
         .map_err(|e| Error::io("make", &rootfs, e))?;
 
     let user = json::object(vec![("uid", 0.into()), ("gid", 0.into())]);

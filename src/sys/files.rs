@@ -179,6 +179,18 @@ pub fn remove_if_there(directory: impl AsFd, name: impl rustix::path::Arg) -> Re
     }
 }
 
+/// Makes a directory and those above it; one that is there is taken as it is. Not std's way, which takes 2 kB of code.
+pub fn make_directories(path: &Path, mode: Mode) -> Result<()> {
+    match (rustix::fs::mkdir(path, mode), path.parent()) {
+        (Err(Errno::NOENT), Some(parent)) if !parent.as_os_str().is_empty() => {
+            make_directories(parent, mode)?;
+            rustix::fs::mkdir(path, mode)
+        }
+        (Err(Errno::EXIST), _) if path.is_dir() => Ok(()),
+        (made, _) => made,
+    }
+}
+
 /// What is in a directory, all of it or an error: half a list would hide the rest. Nothing where it is missing.
 pub fn entries(path: &Path) -> Result<Vec<Entry>> {
     each_entry(path)?.collect()
@@ -363,6 +375,20 @@ mod tests {
         assert_eq!(make("half of the sec", Err(Errno::NOSPC)), Err(Errno::NOSPC));
         assert_eq!(std::fs::read_to_string(dir.path().join("file")).unwrap(), "first");
         assert!(!dir.path().join("part").exists());
+    }
+
+    #[test]
+    fn directories_are_made_with_those_above_and_not_over_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path().join("a/b/c"), dir.path().join("a/b")] {
+            make_directories(&path, Mode::RWXU).unwrap();
+            assert!(path.is_dir());
+        }
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        for (path, errno) in [("file", Errno::EXIST), ("file/below", Errno::NOTDIR), ("", Errno::NOENT)] {
+            let path = if path.is_empty() { PathBuf::new() } else { dir.path().join(path) };
+            assert_eq!(make_directories(&path, Mode::RWXU), Err(errno), "{}", path.display());
+        }
     }
 
     #[test]

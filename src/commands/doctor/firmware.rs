@@ -1,8 +1,9 @@
 //! The firmware directory: there, writable, and where the kernel looks.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use super::command;
@@ -132,10 +133,11 @@ fn set(host: &Host, path: &str) -> Result<()> {
 
 fn make_for_this_boot(host: &Host) -> Result<()> {
     let path = host.path(FOR_THIS_BOOT);
-    let made = match std::fs::create_dir(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+    let mode = Mode::from_raw_mode(0o755);
+    let made = match rustix::fs::mkdir(&path, mode) {
+        Err(Errno::EXIST) => Ok(()),
         // Whatever the umask: people look at firmware as they like.
-        other => other.and_then(|()| std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))),
+        other => other.and_then(|()| rustix::fs::chmod(&path, mode)),
     };
     made.map_err(|e| Error::io("make", &path, e))
 }
