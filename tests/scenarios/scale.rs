@@ -93,8 +93,9 @@ struct Table {
     memory: Vec<u64>,
 }
 
-/// What of that is chance: the kernel begins each stack at another offset.
-const CHANCE: u64 = 16;
+/// How much more that may be, however many there are: a directory is read in pieces of at most 32 kB, and the kernel begins
+/// each stack at another offset. Whoever kept a list of a thousand containers would have three times that.
+const MORE: u64 = 48;
 
 #[derive(Clone, Copy, Default)]
 struct Cost {
@@ -120,7 +121,7 @@ impl Table {
         let mut costs = [Cost::default(); VERBS.len()];
         for ((cost, times), (verb, ..)) in costs.iter_mut().zip(&mut times).zip(VERBS) {
             times.sort_by(f64::total_cmp);
-            *cost = Cost { milliseconds: times[ROUNDS / 2], calls: calls_of(machine, verb, bundle) as f64 };
+            *cost = Cost { milliseconds: times[0], calls: calls_of(machine, verb, bundle) as f64 };
             if verb == "start" {
                 self.memory.push(memory_of(machine.pid("last")).anonymous);
             }
@@ -145,11 +146,7 @@ impl Table {
         }
         let memory: Vec<String> = self.memory.iter().map(|kilobytes| format!(" {kilobytes} kB |")).collect();
         println!("figure: | its proxy's own memory |{}", memory.concat());
-        assert!(
-            self.memory.iter().all(|kilobytes| *kilobytes <= self.memory[0] + CHANCE),
-            "{:?}",
-            self.memory
-        );
+        assert!(self.memory.iter().all(|kilobytes| *kilobytes <= self.memory[0] + MORE), "{:?}", self.memory);
         for (number, verb) in VERBS.into_iter().enumerate() {
             for (step, costs) in &self.steps {
                 let (more, further) = (costs[number].calls - first[number].calls, (step - least) as f64);

@@ -7,8 +7,11 @@ use std::process::Stdio;
 
 use crate::harness::{Bundle, Machine, Resident, eventually, exit_code, memory_of, send, timed};
 
-/// Without the variable: each kind of life once or twice.
+/// Without the variable.
 const FEW: usize = 20;
+
+/// So many lives, and each kind was among them.
+const KINDS: usize = 10;
 
 fn lives() -> usize {
     std::env::var("REMOTEPROC_SOAK").map_or(FEW, |text| text.parse().expect("a number of lives"))
@@ -26,21 +29,11 @@ fn machine() -> (Machine, &'static [&'static str]) {
 #[test]
 fn many_lives_leave_nothing_and_the_last_costs_what_the_first_did() {
     let (machine, processors) = machine();
+    // What the kernel takes once, for whatever is new to it, is there after one of each.
+    live(&machine, processors, KINDS);
     let before = Kernel::of(&machine);
     let each = lives().div_ceil(processors.len());
-    let (soaked, took) = timed(|| {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = processors
-                .iter()
-                .enumerate()
-                .map(|(number, name)| {
-                    let machine = &machine;
-                    scope.spawn(move || Soak::new(machine, number, name).live(each))
-                })
-                .collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
-        })
-    });
+    let (soaked, took) = timed(|| live(&machine, processors, each));
     machine.assert_clean();
     machine.assert_no_trace();
     let after = Kernel::of(&machine);
@@ -55,6 +48,18 @@ fn many_lives_leave_nothing_and_the_last_costs_what_the_first_did() {
     println!("figure: left, files, processes, locks and mounts: 0");
     println!("figure: seconds: {}", took.as_secs());
     before.print_beside(&after);
+}
+
+/// On each processor so many lives, on all at once.
+fn live(machine: &Machine, processors: &[&str], each: usize) -> Vec<Cost> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = processors
+            .iter()
+            .enumerate()
+            .map(|(number, name)| scope.spawn(move || Soak::new(machine, number, name).live(each)))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 /// What a proxy holds once its firmware runs.
@@ -94,7 +99,7 @@ impl<'a> Soak<'a> {
     fn live(&self, count: usize) -> Vec<Cost> {
         let [id, next] = &self.ids;
         (0..count)
-            .map(|life| match life % 10 {
+            .map(|life| match life % KINDS {
                 3 => self.crashes(id),
                 6 => self.is_killed(id),
                 9 => self.is_updated(id, next),
