@@ -63,8 +63,8 @@ pub fn normalise(args: &[String]) -> Line {
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
-            "-h" | "--help" => line.help = true,
-            "-v" | "--version" => line.version = true,
+            "-h" | "--help" | "--help=true" => line.help = true,
+            "-v" | "--version" | "--version=true" => line.version = true,
             option if option.starts_with('-') => global.option(option, &mut words, &GLOBAL_VALUES),
             verb => {
                 line.verb = Some(verb.to_owned());
@@ -77,7 +77,7 @@ pub fn normalise(args: &[String]) -> Line {
     while let Some(word) = words.next() {
         let short = SHORT.iter().find(|(of, short, _)| *of == verb && *short == word);
         match word {
-            "-h" | "--help" => line.help = true,
+            "-h" | "--help" | "--help=true" => line.help = true,
             "--" => {
                 rest.literal = true;
                 rest.positional.extend(words.by_ref().map(str::to_owned));
@@ -187,6 +187,21 @@ mod tests {
         assert_eq!(line("--debug --debug=false state x").0, "");
         assert_eq!(line("--root=/a=b state x").0, "--root /a=b");
         assert_eq!(line("--rootless state x"), ("--rootless ".into(), "state".into(), "x".into()));
+    }
+
+    #[test]
+    fn help_and_version_are_switches_as_well() {
+        let asks = |text: &str| {
+            let line = normalise(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            (line.help, line.version)
+        };
+        for help in ["-h", "--help", "--help=true", "create --help=true", "create x -h"] {
+            assert_eq!(asks(help), (true, false), "{help}");
+        }
+        for version in ["-v", "--version", "--version=true"] {
+            assert_eq!(asks(version), (false, true), "{version}");
+        }
+        assert_eq!(asks("--version=false create --help=false"), (false, false));
     }
 
     #[test]

@@ -76,8 +76,9 @@ fn machine() -> &'static Host {
 }
 
 fn looks(machine: &Host, another_board: bool) {
-    let directory = FirmwareDirectory::of(machine);
-    assert!(directory.path().is_absolute());
+    if let Ok(directory) = FirmwareDirectory::of(machine) {
+        assert!(directory.path().is_absolute());
+    }
     FirmwareDirectory::path_with_newline(machine);
     // What takes most of the time.
     let board = if another_board { board::find(machine, None) } else { Ok(None) };
