@@ -115,8 +115,10 @@ impl Store {
     /// state directory is not the caller's alone.
     pub fn create(&self, id: &ContainerId, clear: impl Fn(&Container) -> Result<()>) -> Result<Container> {
         let root = self.open_root(true)?;
-        // Between making a directory and locking it nobody may take it for the remains of a killed create.
-        if !files::lock_until(root, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
+        // Between making a directory and locking it nobody may take it for the remains of a killed create. A descriptor of its
+        // own: a run that goes on for days holds the other.
+        let lock = open_again(root).map_err(|e| Error::io("open", &self.root, e))?;
+        if !files::lock_until(&lock, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
             return Err(Error::io("lock", &self.root, Errno::AGAIN));
         }
         for _ in 0..TRIES {
@@ -281,6 +283,12 @@ pub fn is_recorded(directory: impl AsFd, pid: i32) -> bool {
         .is_ok_and(|bytes| Record::parse(&bytes).is_ok_and(|record| record.proxy.pid == pid))
 }
 
+/// The directory by a descriptor of its own, whose lock ends with it.
+fn open_again(directory: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, ".", flags, Mode::empty())
+}
+
 impl Container {
     /// Takes the container's lock, waiting until `deadline`; whether it was had. It ends with this value.
     ///
@@ -322,8 +330,7 @@ impl Container {
             return Ok(Seen::Recorded(Box::new(record)));
         }
         // A descriptor of its own: the lock is let go at once.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let again = match rustix::fs::openat(&self.directory, ".", flags, Mode::empty()) {
+        let again = match open_again(&self.directory) {
             Err(Errno::NOENT) => return Err(Error::DoesNotExist),
             other => other.map_err(|e| Error::io("open", &self.path, e))?,
         };
