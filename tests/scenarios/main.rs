@@ -31,6 +31,7 @@ mod replays;
 mod rights;
 mod sandbox;
 mod scale;
+mod sequences;
 mod soak;
 mod storage;
 

@@ -182,7 +182,10 @@ fn a_firmware_name_that_hangs_keeps_the_next_writer_and_no_reader() {
     let (firmware, state) = (bench.m4("firmware"), bench.m4("state"));
     let name = meanwhile(move || firmware.errno("late.elf"));
     let start = meanwhile(move || state.errno("start"));
-    assert_eq!((bench.m4("state").word(), bench.m4("firmware").word()), ("offline".into(), "good.elf".into()));
+    assert_eq!(
+        (bench.m4("state").word(), bench.m4("firmware").word()),
+        ("offline".into(), "good.elf".into())
+    );
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert!(!name.is_finished());
     bench.control("firmware-hangs").write("0").unwrap();
