@@ -5,7 +5,7 @@
 //! ROOT/ID/settings          a link that says what was changed of the processor's settings
 //! ROOT/ID/coredump          the processor's memory after its last crash
 //! ROOT/ID/trace             the last that its firmware wrote to its trace buffers
-//! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers
+//! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers; the second goes once it has stopped the processor
 //!
 //! The lock on a container is a flock on its directory, the one on the state directory a flock on that: neither needs a
 //! file, and both end with the process.
@@ -275,6 +275,18 @@ impl Store {
         })?;
         Ok(self.opened.get_or_init(|| opened))
     }
+}
+
+/// Notes that the processor has been seen to stop, and has nothing of the container's left to be stopped: by taking the FIFO
+/// away that asks for it. Allocates nothing.
+pub fn note_stopped(container: impl AsFd) {
+    // One that stays costs a stop more.
+    let _ = rustix::fs::unlinkat(container, KILL_FIFO, AtFlags::empty());
+}
+
+/// Whether that is noted of the container at `path`.
+pub fn is_noted_stopped(path: &Path) -> bool {
+    path.join(KILL_FIFO).symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether the container in this directory is recorded, with process `pid` as its proxy.

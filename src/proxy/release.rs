@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::answer::{Answer, Answers, Heard};
 use super::args::ReleaseArgs;
-use crate::container::{Container, keep, noted_settings, restore_settings};
+use crate::container::{Container, is_noted_stopped, keep, noted_settings, restore_settings};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::{
@@ -127,15 +127,17 @@ pub fn release_helper(args: &ReleaseArgs) -> ExitCode {
 }
 
 /// Whether there is nothing of ours left: the device is gone, or offline with its settings put back, or has another
-/// firmware. Offline or crashed with ours, while the kernel recovers crashes, may be the middle of that, and only a write tells.
+/// firmware. Offline or crashed with ours, while the kernel recovers crashes, may be the middle of that, and only a write tells;
+/// unless its proxy has seen it stop.
 fn is_released(host: &Host, args: &ReleaseArgs) -> Result<bool> {
     let Some(processor) = Processor::of(host, &args.identity())? else { return Ok(true) };
     let (state, firmware) = (ProcessorState::read(&processor.path), firmware_name(&processor.path));
     Ok(match (state, firmware) {
-        (Ok(ProcessorState::Offline), Ok(name)) if name == args.firmware && recovers(&processor.path) => {
-            false
+        (Ok(ProcessorState::Offline), name) => {
+            let in_doubt = name.is_ok_and(|name| name == args.firmware) && recovers(&processor.path);
+            let stopped = args.container.as_deref().is_some_and(is_noted_stopped);
+            (stopped || !in_doubt) && noted(args) == Ok(None)
         }
-        (Ok(ProcessorState::Offline), _) => noted(args) == Ok(None),
         (Ok(ProcessorState::Crashed), Ok(name)) if name == args.firmware => {
             args.keep_crashed && !recovers(&processor.path)
         }

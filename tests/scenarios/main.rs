@@ -23,6 +23,7 @@ mod engines;
 mod families;
 mod firmware;
 mod fit;
+mod hangs;
 mod hostile;
 mod kernel;
 mod peers;
