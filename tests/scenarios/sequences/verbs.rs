@@ -352,7 +352,7 @@ impl Verb<'_> {
         let is_released = match processor.power {
             // With a recovery, which passes through offline, only a write tells.
             Power::Offline | Power::Reloading | Power::Booting => {
-                !(ours && processor.recovers) && !container.noted
+                !(container.noted || ours && processor.recovers)
             }
             Power::Running => !ours,
             Power::Crashed | Power::ToRecover | Power::Stopping => {
