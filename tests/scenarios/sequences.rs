@@ -16,8 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use proptest::prelude::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::harness::chosen;
 
@@ -29,15 +29,14 @@ mod verbs;
 mod words;
 
 use plan::{Sequence, sequences};
-use play::{Figures, Stage, abilities};
+use play::{Failure, Figures, Stage, abilities};
 
 /// How often a smaller sequence is played before it is believed to be good, since what fails depends on the moment: by so
 /// many threads, so often each.
 const THREADS: usize = 6;
 const TRIES: usize = 8;
 
-/// How many smaller ones are tried, and for how long.
-const SMALLER: u32 = 100;
+/// For how long smaller ones are tried.
 const SMALLER_FOR: Duration = Duration::from_secs(90);
 
 /// Seeds that once failed, played first.
@@ -82,37 +81,38 @@ fn try_seed(seed: u64, figures: &mut Figures) -> Result<(), String> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let config = Config { max_shrink_iters: SMALLER, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let tree = sequences(abilities()).new_tree(&mut runner).unwrap();
-    let failed = std::cell::Cell::new(None);
-    let figures = std::cell::RefCell::new(figures);
-    let play = |sequence: Sequence| {
-        let played = match failed.get() {
-            None => play_once(&sequence, &mut figures.borrow_mut()),
-            // The smallest that is known has to do.
-            Some(since) if Instant::now().duration_since(since) > SMALLER_FOR => Ok(()),
-            Some(_) => play_often(&sequence),
-        };
-        played.map_err(|problem| {
-            if failed.get().is_none() {
-                failed.set(Some(Instant::now()));
-                println!("seed {seed} fails, and is made smaller:\n{sequence}{problem}");
-            }
-            TestCaseError::fail(problem)
-        })
-    };
-    match runner.run_one(tree, play) {
-        Ok(_) => Ok(()),
-        Err(TestError::Fail(problem, least)) => {
-            Err(format!("SEQUENCES_SEED={seed} fails; the smallest that does:\n{least}{problem}"))
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let sequence = sequences(abilities()).new_tree(&mut runner).unwrap().current();
+    let Err(failure) = play_once(&sequence, figures) else { return Ok(()) };
+    println!("seed {seed} fails, and is made smaller:\n{sequence}{}", failure.problem);
+    let (least, failure) = smallest(sequence, failure);
+    Err(format!("SEQUENCES_SEED={seed} fails; the smallest that does:\n{least}{}", failure.problem))
+}
+
+/// Leaves out what it fails without: what comes after the failure, then rounds, then parts of rounds. Not by the tree that
+/// made it, which takes each try at its word, while what fails here depends on the moment.
+fn smallest(sequence: Sequence, failure: Failure) -> (Sequence, Failure) {
+    let begin = Instant::now();
+    let (mut least, mut failure) = (sequence, failure);
+    least.0.truncate(failure.round + 1);
+    let mut place = 0;
+    while let Some(smaller) = least.without(place) {
+        if begin.elapsed() > SMALLER_FOR {
+            break;
         }
-        Err(TestError::Abort(why)) => Err(why.to_string()),
+        match play_often(&smaller) {
+            Err(again) => {
+                (least, failure) = (smaller, again);
+                least.0.truncate(failure.round + 1);
+            }
+            Ok(()) => place += 1,
+        }
     }
+    (least, failure)
 }
 
 /// Until it fails once.
-fn play_often(sequence: &Sequence) -> Result<(), String> {
+fn play_often(sequence: &Sequence) -> Result<(), Failure> {
     let failed = Mutex::new(None);
     std::thread::scope(|scope| {
         for _ in 0..if chosen().is_some() { 1 } else { THREADS } {
@@ -132,10 +132,11 @@ fn play_often(sequence: &Sequence) -> Result<(), String> {
 }
 
 /// On a machine of its own.
-fn play_once(sequence: &Sequence, figures: &mut Figures) -> Result<(), String> {
+fn play_once(sequence: &Sequence, figures: &mut Figures) -> Result<(), Failure> {
     let stage = Stage::new();
     catch_unwind(AssertUnwindSafe(|| stage.play(sequence, figures))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(Failure { round: sequence.0.len(), problem: text.unwrap_or_default() })
     })
 }

@@ -148,6 +148,26 @@ fn sensible(mut round: Round) -> Round {
     round
 }
 
+impl Sequence {
+    /// Without the part at `place`: a round, or, after all of these, a part of a round. None where there is no such place.
+    pub fn without(&self, place: usize) -> Option<Self> {
+        let mut smaller = self.clone();
+        let Some(mut place) = place.checked_sub(self.0.len()) else {
+            smaller.0.remove(place);
+            return Some(smaller);
+        };
+        for round in &mut smaller.0 {
+            if place < round.len() {
+                round.remove(place);
+                smaller.0.retain(|round| !round.is_empty());
+                return Some(smaller);
+            }
+            place -= round.len();
+        }
+        None
+    }
+}
+
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made = |make: &Make| format!("{} on {}, {:?}", IDS[make.id], PROCESSORS[make.on], make.firmware);

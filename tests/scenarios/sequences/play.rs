@@ -38,6 +38,13 @@ pub struct Stage {
     can: Abilities,
 }
 
+/// What is wrong, and in which round, by its place in the sequence; after the last one for what is left at the end.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub round: usize,
+    pub problem: String,
+}
+
 /// How long whatever ends by itself is given to begin.
 const MOMENT: Duration = Duration::from_millis(60);
 
@@ -64,14 +71,14 @@ impl Stage {
     ///
     /// # Errors
     /// What no order explains, or what must never be.
-    pub fn play(&self, sequence: &Sequence, figures: &mut Figures) -> Result<(), String> {
+    pub fn play(&self, sequence: &Sequence, figures: &mut Figures) -> Result<(), Failure> {
         figures.sequences += 1;
-        let mut before = self.look()?;
-        for (number, acts) in sequence.0.iter().enumerate() {
-            let told = |problem: String| format!("in round {}: {problem}", number + 1);
-            before = self.round(&before, acts, figures).map_err(told)?;
+        let mut before = self.look().map_err(|problem| Failure { round: 0, problem })?;
+        for (round, acts) in sequence.0.iter().enumerate() {
+            let failed = |problem| Failure { round, problem: format!("in round {}: {problem}", round + 1) };
+            before = self.round(&before, acts, figures).map_err(failed)?;
         }
-        self.delete_all()
+        self.delete_all().map_err(|problem| Failure { round: sequence.0.len(), problem })
     }
 
     fn round(&self, before: &Sight, acts: &[Act], figures: &mut Figures) -> Result<Sight, String> {
