@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `SEQUENCES_ROUNDS` | so many rounds in all; 150 without it |
 //! | `SEQUENCES_SEED` | the first seed, the others follow; 1 without it |
-//! | `SEQUENCES_JOBS` | sequences that are played at the same time, on machines of their own; 2 without it |
+//! | `SEQUENCES_JOBS` | sequences that are played at the same time, on machines of their own; 4 without it |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -50,7 +50,7 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn what_comes_of_verbs_at_the_same_moment_some_order_of_them_explains() {
     let rounds = number("SEQUENCES_ROUNDS", if chosen().is_some() { 12 } else { 150 });
-    let jobs = if chosen().is_some() { 1 } else { number("SEQUENCES_JOBS", 2) };
+    let jobs = if chosen().is_some() { 1 } else { number("SEQUENCES_JOBS", 4) };
     let known =
         KNOWN.lines().filter(|line| !line.starts_with('#')).map(|line| line.trim().parse::<u64>().unwrap());
     let seeds = Mutex::new(known.chain(number("SEQUENCES_SEED", 1)..));
