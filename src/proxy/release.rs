@@ -134,7 +134,8 @@ fn is_released(host: &Host, args: &ReleaseArgs) -> Result<bool> {
     let (state, firmware) = (ProcessorState::read(&processor.path), firmware_name(&processor.path));
     Ok(match (state, firmware) {
         (Ok(ProcessorState::Offline), name) => {
-            let in_doubt = name.is_ok_and(|name| name == args.firmware) && recovers(&processor.path);
+            let others = name.is_ok_and(|name| name != args.firmware);
+            let in_doubt = !others && recovers(&processor.path);
             let stopped = args.container.as_deref().is_some_and(is_noted_stopped);
             (stopped || !in_doubt) && noted(args) == Ok(None)
         }
