@@ -349,6 +349,26 @@ fn a_start_waits_for_the_helper_that_stops_what_another_container_left() {
     assert_nothing_left(&machine);
 }
 
+#[test]
+fn a_start_beside_a_helper_that_hangs_is_told_what_it_waits_for() {
+    let machine = Machine::stm32mp15();
+    machine.orphaned("x");
+    machine.created("y");
+    std::thread::scope(|scope| {
+        let hang = machine.hang(0, "stop-hangs");
+        let delete = scope.spawn(|| machine.run(&["delete", "x"]));
+        eventually("the helper is at it", || machine.processes().len() == 2);
+        let outcome = machine.run(&["start", "y"]);
+        outcome.clone().refused(&["it is owned by a helper that stops what another container left (pid "]);
+        assert!(outcome.hint().contains("try again later"), "{}", outcome.hint());
+        drop(hang);
+        delete.join().unwrap().ok();
+    });
+    assert_eq!(machine.status("y"), "stopped");
+    machine.run(&["delete", "y"]).ok();
+    assert_nothing_left(&machine);
+}
+
 /// A firmware that every processor of an AM64x takes: they want a resource table.
 fn firmware_of_a_table() -> Vec<u8> {
     simulated_board::FirmwareBuilder::new().segment(0, &[1; 64]).resource_table().build()
