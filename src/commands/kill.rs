@@ -1,6 +1,7 @@
 //! kill: stops the firmware through the proxy, or ends the proxy and then stops what it left.
 
 use argh::FromArgs;
+use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::occupant::processor_error;
@@ -115,7 +116,11 @@ pub fn stop(
     let path = container.path.join(KILL_FIFO);
     let failed = |e| Error::io("wait on", &path, e);
     // One kill at a time hears the answer; another one only waits for the end.
-    let answers = Answers::listen(container, KILL_FIFO).map_err(failed)?;
+    let answers = match Answers::listen(container, KILL_FIFO) {
+        // Deleted by force since it was found: its proxy ends.
+        Err(Errno::NOENT) => None,
+        other => other.map_err(failed)?,
+    };
     let host = record.host();
     let log = KernelLog::from_now(&host);
     proxy.signal(signal).map_err(|e| Error::io("signal", format!("/proc/{}", record.proxy.pid), e))?;

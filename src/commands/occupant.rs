@@ -7,6 +7,7 @@ use crate::container::{Container, ContainerId, Record, Store};
 use crate::error::{Error, quoted};
 use crate::proxy::{self, Owner, owner_of};
 use crate::remoteproc::{ProcessorState, firmware_name};
+use crate::sys::process;
 
 /// The processor, in sysfs at `place`, was in use although its lock was to be had: who uses it or left it so.
 pub fn in_use(
@@ -55,6 +56,17 @@ pub fn owned(record: &Record, container: &Container, pid: i32) -> Error {
         }
         Owner::Other(_) if pid == 0 => {
             ("a process outside this pid namespace".to_owned(), "see /proc/locks on the host".to_owned())
+        }
+        Owner::Other(_) if proxy::is_helper(pid) => (
+            "a helper that stops what another container left".to_owned(),
+            "try again later; if the driver never comes back, reboot the board".to_owned(),
+        ),
+        Owner::Other(_) if process::arguments(pid).is_empty() => {
+            return processor_error(
+                record,
+                format!("it was owned by process {pid}, which has ended by now"),
+                Some(format!("delete {}, create it again and start it", record.id)),
+            );
         }
         Owner::Other(comm) => (format!("process {comm}"), format!("end process {pid}, which holds its lock")),
     };

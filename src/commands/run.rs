@@ -59,7 +59,7 @@ pub fn run(context: &Context, args: &Run) -> Result<ExitCode> {
         },
     )?;
     if let Err(error) = start::start(context, &id) {
-        if let Err(also) = delete::delete(context, &id, true) {
+        if let Err(also) = delete_ours(context, &id, &proxy) {
             log::warn!("container {id}: not deleted after the failed start: {also}");
         }
         return Err(error);
@@ -67,11 +67,23 @@ pub fn run(context: &Context, args: &Run) -> Result<ExitCode> {
     let Some(queue) = queue else { return Ok(ExitCode::SUCCESS) };
     wait(context, &id, &proxy, &queue)?;
     let status = proxy.wait().map_err(|e| Error::io("wait for", "the proxy", e))?;
-    delete::delete(context, &id, true)?;
+    delete_ours(context, &id, &proxy)?;
     // A proxy that was killed ends as the shell has it: 128 and the signal.
     let killed = || std::os::unix::process::ExitStatusExt::signal(&status).map(|s| s.saturating_add(128));
     let code = status.code().or_else(killed);
     Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+/// Deletes the container, unless somebody else has deleted it and the id is another one's by now.
+fn delete_ours(context: &Context, id: &ContainerId, proxy: &Proxy) -> Result<()> {
+    match context.store.load(id, "delete") {
+        Err(Error::DoesNotExist | Error::WrongStatus { .. }) => Ok(()),
+        Ok((_, record)) if record.proxy != proxy.process => Ok(()),
+        _ => match delete::delete(context, id, true) {
+            Err(Error::DoesNotExist) => Ok(()),
+            other => other,
+        },
+    }
 }
 
 /// Waits for the proxy's end, and has it stop the processor when we are asked to end.

@@ -13,4 +13,4 @@ pub use id::ContainerId;
 pub use record::{ProxyProcess, Record, STOP_TIMEOUT};
 pub use settings::{forget_settings, note_settings, noted_settings, restore_settings};
 pub use status::{Phase, Status};
-pub use store::{Container, KILL_FIFO, START_FIFO, Seen, Store, is_recorded};
+pub use store::{Container, KILL_FIFO, START_FIFO, Seen, Store, is_noted_stopped, is_recorded, note_stopped};

@@ -5,7 +5,7 @@
 //! ROOT/ID/settings          a link that says what was changed of the processor's settings
 //! ROOT/ID/coredump          the processor's memory after its last crash
 //! ROOT/ID/trace             the last that its firmware wrote to its trace buffers
-//! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers
+//! ROOT/ID/start, ROOT/ID/kill   FIFOs by which the proxy answers; the second goes once it has stopped the processor
 //!
 //! The lock on a container is a flock on its directory, the one on the state directory a flock on that: neither needs a
 //! file, and both end with the process.
@@ -115,8 +115,10 @@ impl Store {
     /// state directory is not the caller's alone.
     pub fn create(&self, id: &ContainerId, clear: impl Fn(&Container) -> Result<()>) -> Result<Container> {
         let root = self.open_root(true)?;
-        // Between making a directory and locking it nobody may take it for the remains of a killed create.
-        if !files::lock_until(root, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
+        // Between making a directory and locking it nobody may take it for the remains of a killed create. A descriptor of its
+        // own: a run that goes on for days holds the other.
+        let lock = open_again(root).map_err(|e| Error::io("open", &self.root, e))?;
+        if !files::lock_until(&lock, Deadline::after(SHORT)).map_err(|e| Error::io("lock", &self.root, e))? {
             return Err(Error::io("lock", &self.root, Errno::AGAIN));
         }
         for _ in 0..TRIES {
@@ -275,10 +277,28 @@ impl Store {
     }
 }
 
+/// Notes that the processor has been seen to stop, and has nothing of the container's left to be stopped: by taking the FIFO
+/// away that asks for it. Allocates nothing.
+pub fn note_stopped(container: impl AsFd) {
+    // One that stays costs a stop more.
+    let _ = rustix::fs::unlinkat(container, KILL_FIFO, AtFlags::empty());
+}
+
+/// Whether that is noted of the container at `path`.
+pub fn is_noted_stopped(path: &Path) -> bool {
+    path.join(KILL_FIFO).symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Whether the container in this directory is recorded, with process `pid` as its proxy.
 pub fn is_recorded(directory: impl AsFd, pid: i32) -> bool {
     files::read_here(directory, RECORD, RECORD_LIMIT)
         .is_ok_and(|bytes| Record::parse(&bytes).is_ok_and(|record| record.proxy.pid == pid))
+}
+
+/// The directory by a descriptor of its own, whose lock ends with it.
+fn open_again(directory: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, ".", flags, Mode::empty())
 }
 
 impl Container {
@@ -322,8 +342,7 @@ impl Container {
             return Ok(Seen::Recorded(Box::new(record)));
         }
         // A descriptor of its own: the lock is let go at once.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let again = match rustix::fs::openat(&self.directory, ".", flags, Mode::empty()) {
+        let again = match open_again(&self.directory) {
             Err(Errno::NOENT) => return Err(Error::DoesNotExist),
             other => other.map_err(|e| Error::io("open", &self.path, e))?,
         };

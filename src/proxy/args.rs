@@ -232,6 +232,12 @@ pub enum Owner {
     Other(String),
 }
 
+/// Whether a process is a helper that stops what a dead proxy left.
+pub fn is_helper(pid: i32) -> bool {
+    let arguments = process::arguments(pid);
+    matches!(arguments.get(1..).and_then(Internal::parse), Some(Internal::Release(_)))
+}
+
 /// Looks at the process that holds a processor.
 pub fn owner_of(pid: i32) -> Owner {
     if let Some(proxy) = proxy_args(pid) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use heapless::String;
 
 use super::answer::Answer;
-use super::args::ProxyArgs;
+use super::args::{ProxyArgs, is_helper};
 use super::running::{Running, Unrestored};
 use super::say::say;
 use super::traces::Tracing;
@@ -18,6 +18,13 @@ use crate::remoteproc::{
     Refusal, ShutdownOnRelease, Step,
 };
 use crate::sys::clock::{Deadline, timespec};
+use crate::sys::process;
+
+/// How long a helper has to free the processor: it writes a stop, and waits for the driver at the most.
+const HELPER: Duration = Duration::from_secs(5);
+
+/// How often to look whether it has.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a processor that crashed right after its start has to come up by recovery.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -28,7 +35,7 @@ pub(super) fn boot(args: &ProxyArgs, container: &OwnedFd) -> Result<Running, Ans
     let host = Host::new(&args.host_root).map_err(|_| Answer::Gone)?;
     let found = Processor::of(&host, &args.identity()).ok().flatten();
     let processor = found.ok_or(Answer::Gone)?;
-    let claim = Claim::take(&processor).map_err(|held| match held {
+    let claim = claim(&processor).map_err(|held| match held {
         Held::By(pid) => Answer::Owned(pid),
         Held::Failed(errno) => open(errno),
     })?;
@@ -62,6 +69,24 @@ pub(super) fn boot(args: &ProxyArgs, container: &OwnedFd) -> Result<Running, Ans
             Err(answer)
         }
     }
+}
+
+/// Takes the processor. A helper that stops what another container left has it for a moment, and is waited for.
+fn claim(processor: &Processor) -> Result<Claim, Held> {
+    let deadline = Deadline::after(HELPER);
+    loop {
+        match Claim::take(processor) {
+            Err(Held::By(pid)) if !deadline.passed() && (is_helper(pid) || has_ended(pid)) => {
+                let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether who had the processor a moment ago is gone; 0 stands for who cannot be seen.
+fn has_ended(pid: i32) -> bool {
+    pid != 0 && process::arguments(pid).is_empty()
 }
 
 fn bring_up(
@@ -145,7 +170,6 @@ fn settle(
 ) -> Result<(), Answer> {
     let mut deadline = Deadline::after(SETTLE);
     let mut waited_for_dump = false;
-    let pause = Duration::from_millis(10);
     while running.attributes.recovery() == Ok(Recovery::Enabled) && !deadline.passed() {
         if running.collect(args, container) && !waited_for_dump {
             // Its recovery may have waited for that.
@@ -156,7 +180,7 @@ fn settle(
             Ok(other) => state = other,
             Err(errno) => return Err(Answer::Refused(Refusal { step: Step::ReadState, errno })),
         }
-        let _ = rustix::event::poll(&mut [], Some(&timespec(pause)));
+        let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
     }
     if state != ProcessorState::Crashed {
         let _ = running.halt(args, container);

@@ -16,7 +16,8 @@ mod watch;
 
 pub use answer::{Answer, Answers, Heard, Setup};
 pub use args::{
-    Internal, Owner, ProxyArgs, ReleaseArgs, network_arg, owner_of, proxies, proxies_of, proxy_with,
+    Internal, Owner, ProxyArgs, ReleaseArgs, is_helper, network_arg, owner_of, proxies, proxies_of,
+    proxy_with,
 };
 pub use release::{release, release_helper};
 pub use resident::resident;

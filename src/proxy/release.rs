@@ -10,12 +10,12 @@ use rustix::io::Errno;
 
 use super::answer::{Answer, Answers, Heard};
 use super::args::ReleaseArgs;
-use crate::container::{Container, keep, noted_settings, restore_settings};
+use crate::container::{Container, is_noted_stopped, keep, noted_settings, restore_settings};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::remoteproc::{
-    self, Attributes, Claim, Coredump, Dumps, Held, Identity, Note, Processor, ProcessorState, Refusal, Step,
-    firmware_name,
+    self, Attributes, Claim, Dumps, Held, Identity, Note, Processor, ProcessorState, Refusal, Step,
+    firmware_name, recovers,
 };
 use crate::sys::clock::{Deadline, timespec};
 use crate::sys::process::{self, Process};
@@ -127,13 +127,21 @@ pub fn release_helper(args: &ReleaseArgs) -> ExitCode {
 }
 
 /// Whether there is nothing of ours left: the device is gone, or offline with its settings put back, or has another
-/// firmware.
+/// firmware. Offline or crashed with ours, while the kernel recovers crashes, may be the middle of that, and only a write tells;
+/// unless its proxy has seen it stop.
 fn is_released(host: &Host, args: &ReleaseArgs) -> Result<bool> {
     let Some(processor) = Processor::of(host, &args.identity())? else { return Ok(true) };
     let (state, firmware) = (ProcessorState::read(&processor.path), firmware_name(&processor.path));
     Ok(match (state, firmware) {
-        (Ok(ProcessorState::Offline), _) => noted(args) == Ok(None),
-        (Ok(ProcessorState::Crashed), Ok(name)) => args.keep_crashed || name != args.firmware,
+        (Ok(ProcessorState::Offline), name) => {
+            let others = name.is_ok_and(|name| name != args.firmware);
+            let in_doubt = !others && recovers(&processor.path);
+            let stopped = args.container.as_deref().is_some_and(is_noted_stopped);
+            (stopped || !in_doubt) && noted(args) == Ok(None)
+        }
+        (Ok(ProcessorState::Crashed), Ok(name)) if name == args.firmware => {
+            args.keep_crashed && !recovers(&processor.path)
+        }
         (Ok(_), Ok(name)) => name != args.firmware,
         // Gone between listing and reading.
         _ => Processor::of(host, &args.identity())?.is_none(),
@@ -153,7 +161,11 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
             Err(Held::By(_)) if is_released(host, args).map_err(|_| Answer::Gone)? => {
                 return Ok(Answer::Released);
             }
-            Err(Held::By(pid)) if deadline.passed() => return Err(Answer::Owned(pid)),
+            Err(Held::By(pid)) if deadline.passed() => {
+                // Whoever has it, nothing has come up in that time.
+                let offline = ProcessorState::read(&processor.path) == Ok(ProcessorState::Offline);
+                return if offline { Ok(Answer::Released) } else { Err(Answer::Owned(pid)) };
+            }
             Err(Held::By(_)) => {
                 let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
             }
@@ -167,8 +179,8 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
     let ours = attributes.firmware_is(&args.firmware) == Ok(true);
     let done = match attributes.state() {
         Ok(ProcessorState::Crashed) => remoteproc::bring_back(&attributes),
-        // But it may be the middle of a recovery that waits for its dump to be read.
-        Ok(ProcessorState::Offline) if !ours || attributes.coredump() != Ok(Coredump::Inline) => Ok(()),
+        Ok(ProcessorState::Offline) if !ours => Ok(()),
+        // Also where it is offline: a recovery that is under way, be it one that waits for its dump to be read, is waited for.
         _ => remoteproc::stop(&attributes),
     };
     done.map_err(Answer::Refused)?;

@@ -20,7 +20,7 @@ use super::running::Running;
 use super::say::say;
 use super::setup::{STOP_SIGNALS, is_committed, set_up};
 use super::watch::{End, Verdict, Watch};
-use crate::container::{KILL_FIFO, Phase, START_FIFO};
+use crate::container::{KILL_FIFO, Phase, START_FIFO, note_stopped};
 use crate::remoteproc::{self, KernelLog, RECORD, Record, Refusal};
 use crate::sys::clock::timespec;
 use crate::sys::files;
@@ -109,6 +109,7 @@ fn watch(args: &ProxyArgs, running: &mut Running, queue: &SignalQueue, container
             if STOP_SIGNALS.contains(&signal) && stop(args, running, container) {
                 running.let_go();
                 running.restore(args, container);
+                note_stopped(container);
                 return ASKED;
             }
         }

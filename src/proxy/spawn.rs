@@ -90,16 +90,22 @@ fn pid_of(child: &Child) -> i32 {
 }
 
 impl Proxy {
-    /// Tells it that its container is recorded: from here on it stays.
+    /// Tells it that its container is recorded: from here on it stays. One that was killed since leaves a container that is
+    /// whole, and stopped.
     ///
     /// # Errors
-    /// When it has ended meanwhile.
+    /// When it cannot be told.
     pub fn commit(&mut self) -> Result<()> {
         let mut stdin = self.child.stdin.take();
         let told = stdin.as_mut().map(|stdin| stdin.write_all(COMMIT)).transpose();
-        told.map_err(|e| Error::io("tell", "the proxy", e))?;
         self.committed = true;
-        Ok(())
+        match told {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                self.committed = false;
+                Err(Error::io("tell", "the proxy", e))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits for its end.
@@ -118,5 +124,22 @@ impl Drop for Proxy {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_was_killed_after_its_record_was_written_leaves_a_container() {
+        let mut child = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
+        let stdin = child.stdin.take();
+        child.wait().unwrap();
+        child.stdin = stdin;
+        let process = ProxyProcess { pid: pid_of(&child), start_time: 0, boot_id: String::new() };
+        let mut proxy = Proxy { child, process, committed: false };
+        proxy.commit().unwrap();
+        assert!(proxy.committed);
     }
 }

@@ -215,6 +215,12 @@ pub fn firmware_name(path: &Path) -> Result<String> {
     value(&open(path, "firmware", OFlags::RDONLY)?, &mut buffer).map(str::to_owned)
 }
 
+/// Whether the kernel restarts the processor at `path` after a crash; where it does not show that, it does.
+pub fn recovers(path: &Path) -> bool {
+    let setting = open(path, "recovery", OFlags::RDONLY);
+    !setting.is_ok_and(|file| value(&file, &mut [0; VALUE]) == Ok("disabled"))
+}
+
 fn open(path: &Path, attribute: &str, access: OFlags) -> Result<OwnedFd> {
     rustix::fs::open(path.join(attribute), access | OFlags::CLOEXEC, Mode::empty())
 }

@@ -60,6 +60,10 @@ impl From<Refusal> for BootFailure {
 /// How often a stop is written before giving up: each success takes one from the kernel's count of starts.
 const STOPS: usize = 1000;
 
+/// How often a processor is recovered that is crashed again before it can be stopped. One whose driver refuses stays so, and
+/// each time tells the kernel's log of it.
+const RECOVERIES: u8 = 20;
+
 /// Makes sure that the processor is offline: a crashed one is brought back.
 ///
 /// # Errors
@@ -99,12 +103,13 @@ pub fn boot(processor: &Attributes, firmware: &str) -> Result<(), BootFailure> {
 /// # Errors
 /// [`Refusal`]; the processor may still run.
 pub fn stop(processor: &Attributes) -> Result<(), Refusal> {
-    let mut refused_before = false;
+    let (mut refused_before, mut recoveries) = (false, 0..RECOVERIES);
     for _ in 0..STOPS {
         let answer = step(Step::Stop, processor.write_state("stop"));
         match (read_state(processor)?, answer) {
             (ProcessorState::Offline, Ok(())) => return Ok(()),
             (ProcessorState::Offline, Err(_)) if refused_before => return Ok(()),
+            (ProcessorState::Crashed, Err(refusal)) if recoveries.next().is_none() => return Err(refusal),
             (ProcessorState::Crashed, _) => step(Step::Recover, processor.write_recovery("recover"))?,
             // Somebody else's start raised the count.
             (_, Ok(())) => refused_before = false,

@@ -10,7 +10,7 @@ mod settings;
 mod shutdown;
 mod trace;
 
-pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name};
+pub use attributes::{Attributes, Coredump, ProcessorState, Recovery, firmware_name, recovers};
 // For tests/fuzz.
 #[doc(hidden)]
 pub use claim::find_holder;

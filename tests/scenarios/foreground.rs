@@ -64,6 +64,17 @@ fn kill(pid: i32) {
 }
 
 #[test]
+fn while_it_goes_on_others_are_created_and_deleted() {
+    let machine = Machine::stm32mp15();
+    let (mut run, _) = Foreground::running(&machine, &[]);
+    machine.created("y");
+    machine.run(&["delete", "--force", "y"]).ok();
+    run.signal(Signal::TERM);
+    assert_eq!(run.code(), 0);
+    machine.assert_clean();
+}
+
+#[test]
 fn run_lasts_as_long_as_the_firmware_and_leaves_nothing() {
     let machine = Machine::stm32mp15();
     let (mut run, proxy) = Foreground::running(&machine, &[]);

@@ -85,8 +85,9 @@ fn life(machine: &Machine, environment: &[(&str, &str)]) -> String {
         }
         printed.push_str(&format!("{} {line:?}\n{}{}", outcome.code, outcome.stdout, outcome.stderr));
     }
-    // The pid, the time and the random part of the stored name.
-    printed = printed.replace(&pid, "PID");
+    // The pid, which may have more digits than another, the time and the random part of the stored name.
+    printed =
+        printed.replace(&pid, "PID").split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let digit = |c: char| c.is_ascii_hexdigit();
     let words = printed.split(|c: char| c.is_whitespace() || "\",".contains(c));
     let stored: Vec<&str> = words.clone().filter(|word| word.contains("fw.elf-")).collect();

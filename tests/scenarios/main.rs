@@ -23,6 +23,7 @@ mod engines;
 mod families;
 mod firmware;
 mod fit;
+mod hangs;
 mod hostile;
 mod kernel;
 mod peers;
@@ -31,6 +32,7 @@ mod replays;
 mod rights;
 mod sandbox;
 mod scale;
+mod sequences;
 mod soak;
 mod storage;
 

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use serde_json::Value;
 
-use crate::harness::{Machine, Outcome, eventually, exit_code};
+use crate::harness::{Machine, Outcome, eventually, exit_code, send};
 
 const ROUNDS: usize = 4;
 
@@ -294,6 +294,78 @@ fn whole_lives_of_different_containers_side_by_side_do_not_disturb_each_other() 
             });
         }
     });
+    assert_nothing_left(&machine);
+}
+
+#[test]
+fn a_kill_of_a_container_that_is_deleted_meanwhile_waits_for_its_end() {
+    let machine = Machine::stm32mp15();
+    let pid = machine.running("x");
+    // What a delete --force removes first.
+    std::fs::remove_file(machine.state_root().join("x/kill")).unwrap();
+    machine.run(&["kill", "x"]).ok();
+    assert_eq!((machine.processor().as_str(), exit_code(pid)), ("offline", 0));
+    machine.run(&["delete", "x"]).ok();
+    assert_nothing_left(&machine);
+}
+
+#[test]
+fn a_run_deletes_its_own_container_and_not_one_that_was_made_under_its_name_since() {
+    let machine = Machine::stm32mp15();
+    let bundle = bundle_path(&machine);
+    let mut run = machine.command(&["run", "--bundle", &bundle, "x"]).spawn().unwrap();
+    let starts = || machine.run(&["state", "x"]).stdout.contains("running");
+    eventually("it runs", starts);
+    let run_pid = i32::try_from(run.id()).unwrap();
+    // So that it learns of all that only when it is over.
+    send(run_pid, "STOP");
+    machine.run(&["delete", "--force", "x"]).ok();
+    let created = machine.created("x");
+    send(run_pid, "CONT");
+    assert_eq!(run.wait().unwrap().code(), Some(137));
+    assert_eq!((machine.status("x").as_str(), machine.pid("x")), ("created", created));
+    machine.run(&["delete", "--force", "x"]).ok();
+    assert_nothing_left(&machine);
+}
+
+#[test]
+fn a_start_waits_for_the_helper_that_stops_what_another_container_left() {
+    let machine = Machine::stm32mp15();
+    machine.orphaned("x");
+    machine.created("y");
+    let helper = || machine.processes().into_iter().any(|pid| pid != machine.pid("y"));
+    std::thread::scope(|scope| {
+        let hang = machine.hang(0, "stop-hangs");
+        let delete = scope.spawn(|| machine.run(&["delete", "x"]));
+        eventually("the helper is at it", helper);
+        let start = scope.spawn(|| machine.run(&["start", "y"]));
+        machine.await_phase("y", "starting");
+        drop(hang);
+        delete.join().unwrap().ok();
+        start.join().unwrap().ok();
+    });
+    assert_eq!((machine.status("y").as_str(), machine.state_entries()), ("running", vec!["y".to_owned()]));
+    machine.run(&["delete", "--force", "y"]).ok();
+    assert_nothing_left(&machine);
+}
+
+#[test]
+fn a_start_beside_a_helper_that_hangs_is_told_what_it_waits_for() {
+    let machine = Machine::stm32mp15();
+    machine.orphaned("x");
+    machine.created("y");
+    std::thread::scope(|scope| {
+        let hang = machine.hang(0, "stop-hangs");
+        let delete = scope.spawn(|| machine.run(&["delete", "x"]));
+        eventually("the helper is at it", || machine.processes().len() == 2);
+        let outcome = machine.run(&["start", "y"]);
+        outcome.clone().refused(&["it is owned by a helper that stops what another container left (pid "]);
+        assert!(outcome.hint().contains("try again later"), "{}", outcome.hint());
+        drop(hang);
+        delete.join().unwrap().ok();
+    });
+    assert_eq!(machine.status("y"), "stopped");
+    machine.run(&["delete", "y"]).ok();
     assert_nothing_left(&machine);
 }
 

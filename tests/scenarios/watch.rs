@@ -330,6 +330,30 @@ fn a_kill_in_the_middle_of_a_recovery_stops_what_comes_of_it() {
 }
 
 #[test]
+fn what_is_deleted_in_the_middle_of_a_recovery_does_not_run_after_it() {
+    for ways in [&["delete", "--force"][..], &["kill", "--signal", "KILL"]] {
+        for half in ["crashed", "offline"] {
+            let machine = Machine::stm32mp15();
+            machine.fault(0, "recovery-delay-ms", "1500");
+            machine.running("x");
+            machine.crash(0);
+            // In the first half of it the state reads crashed, in the second offline.
+            for state in ["crashed", half] {
+                machine.await_processor(0, state);
+            }
+            machine.run(&[ways, &["x"]].concat()).ok();
+            assert_eq!(machine.processor(), "offline", "{ways:?} while {half}");
+            machine.run(&["delete", "--force", "x"]).ok();
+            machine.assert_clean();
+            // Nor later.
+            machine.assert_starts(0, 0);
+            machine.fault(0, "recovery-delay-ms", "1");
+            machine.running("y");
+        }
+    }
+}
+
+#[test]
 fn a_firmware_that_crashes_at_once_fails_its_start() {
     let machine = without_recovery("on");
     machine.fault(0, "start-delay-ms", "300");

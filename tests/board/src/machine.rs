@@ -26,6 +26,12 @@ pub(crate) struct Faults {
     pub(crate) recovery_delay: Duration,
     pub(crate) start_hangs: bool,
     pub(crate) stop_hangs: bool,
+    /// A write to the attribute `firmware` is not answered.
+    pub(crate) firmware_hangs: bool,
+    /// A reading of the attribute `state` is not answered.
+    pub(crate) look_hangs: bool,
+    /// A part of the names of firmware that crashes as soon as it runs; none where it is empty.
+    pub(crate) crashes: String,
     /// The next reading of the attribute `state` finds it just crashed.
     pub(crate) crash_at_look: bool,
     /// The least bytes a crash dump has.
@@ -42,6 +48,9 @@ impl Default for Faults {
             recovery_delay: Duration::from_millis(1),
             start_hangs: false,
             stop_hangs: false,
+            firmware_hangs: false,
+            look_hangs: false,
+            crashes: String::new(),
             crash_at_look: false,
             dump_size: 0,
         }

@@ -10,11 +10,11 @@ use crate::machine::{Faults, Machine, State};
 use crate::processor::{Recovery, Start, Stop};
 use crate::request_firmware::{self, Refusal, search_path};
 use crate::spec::ProcessorState;
-use crate::tree::DeviceId;
+use crate::tree::{DeviceId, File};
 
 impl Machine {
     /// A write to `state` (state_store).
-    pub(crate) fn write_state(&self, id: DeviceId, word: &str) -> Result<(), Errno> {
+    pub(crate) fn write_state(self: &Arc<Self>, id: DeviceId, word: &str) -> Result<(), Errno> {
         match word {
             "start" => self.start(id),
             "stop" => self.stop(id),
@@ -25,7 +25,10 @@ impl Machine {
 
     /// A write to `firmware` (firmware_store).
     pub(crate) fn write_firmware(&self, id: DeviceId, name: &str) -> Result<(), Errno> {
-        self.exclusively(id, || self.with(id, |processor| processor.set_firmware(name))?)
+        self.exclusively(id, || {
+            self.pause(id, |_| Duration::ZERO, |faults| faults.firmware_hangs)?;
+            self.with(id, |processor| processor.set_firmware(name))?
+        })
     }
 
     /// A write to `coredump` (coredump_store), which does not wait for the mutex.
@@ -34,14 +37,14 @@ impl Machine {
     }
 
     /// A write to `recovery` (recovery_store): its result says nothing about the recovery's.
-    pub(crate) fn write_recovery(&self, id: DeviceId, word: &str) -> Result<(), Errno> {
+    pub(crate) fn write_recovery(self: &Arc<Self>, id: DeviceId, word: &str) -> Result<(), Errno> {
         if self.with(id, |processor| processor.set_recovery(word))?? == Recovery::Trigger {
             self.recover(id).ok();
         }
         Ok(())
     }
 
-    fn start(&self, id: DeviceId) -> Result<(), Errno> {
+    fn start(self: &Arc<Self>, id: DeviceId) -> Result<(), Errno> {
         self.exclusively(id, || match self.with(id, |processor| processor.begin_start())? {
             Start::AlreadyPowered => Ok(()),
             Start::Attach => {
@@ -54,11 +57,21 @@ impl Machine {
         })
     }
 
-    fn boot(&self, id: DeviceId, firmware: &str) -> Result<(), Errno> {
+    fn boot(self: &Arc<Self>, id: DeviceId, firmware: &str) -> Result<(), Errno> {
         let image = self.request_firmware(id, firmware)?;
         self.with(id, |processor| processor.load(&image))??;
         let driver = self.driver_start(id);
-        self.with(id, |processor| processor.driver_started(driver))?
+        self.with(id, |processor| processor.driver_started(driver))??;
+        self.crash_if_it_does(id, firmware)
+    }
+
+    /// Some firmware crashes as soon as it runs.
+    fn crash_if_it_does(self: &Arc<Self>, id: DeviceId, firmware: &str) -> Result<(), Errno> {
+        let crashes = self.faults(id)?.crashes;
+        if crashes.is_empty() || !firmware.contains(&crashes) {
+            return Ok(());
+        }
+        self.crash(id, 1)
     }
 
     fn stop(&self, id: DeviceId) -> Result<(), Errno> {
@@ -115,7 +128,7 @@ impl Machine {
     }
 
     /// rproc_trigger_recovery and rproc_boot_recovery, with a dump between stop and load: half of the recovery delay passes before the stop, half after.
-    fn recover(&self, id: DeviceId) -> Result<(), Errno> {
+    fn recover(self: &Arc<Self>, id: DeviceId) -> Result<(), Errno> {
         self.exclusively(id, || {
             if !self.with(id, |processor| processor.begin_recovery())? {
                 return Ok(());
@@ -131,7 +144,8 @@ impl Machine {
             let image = self.request_firmware(id, &firmware)?;
             self.with(id, |processor| processor.reload(&image))??;
             let driver = self.faults(id)?.start_error.map_or(Ok(()), Err);
-            self.with(id, |processor| processor.driver_started(driver))?
+            self.with(id, |processor| processor.driver_started(driver))??;
+            self.crash_if_it_does(id, &firmware)
         })
     }
 
@@ -153,6 +167,12 @@ impl Machine {
             self.notify();
             Ok(())
         })
+    }
+
+    /// What a reader of `state` finds who had to wait for it.
+    pub(crate) fn look_late(&self, id: DeviceId, file: &File) -> Result<Vec<u8>, Errno> {
+        self.pause(id, |_| Duration::ZERO, |faults| faults.look_hangs)?;
+        self.lock().show(file)
     }
 
     /// Holds the device's mutex during `operation`.

@@ -154,6 +154,58 @@ fn a_look_may_find_a_crash_that_has_just_happened() {
 }
 
 #[test]
+fn a_firmware_may_crash_as_soon_as_it_runs() {
+    let bench = Bench::stm32mp15();
+    bench.install("bad.elf", &firmware().build());
+    bench.control("crashes").write("bad").unwrap();
+    bench.m4("recovery").write("disabled").unwrap();
+    for firmware in ["good.elf", "bad.elf"] {
+        bench.m4("firmware").write(firmware).unwrap();
+        bench.m4("state").write("start").unwrap();
+        if firmware == "good.elf" {
+            bench.m4("state").write("stop").unwrap();
+        }
+    }
+    bench.await_line("handling crash #1 in m4");
+    assert_eq!(bench.m4("state").word(), "crashed");
+    bench.m4("recovery").write("recover").unwrap();
+    bench.await_line("handling crash #2 in m4");
+    bench.control("crashes").write("\n").unwrap();
+    bench.m4("recovery").write("recover").unwrap();
+    assert_eq!(bench.m4("state").word(), "running");
+}
+
+#[test]
+fn a_firmware_name_that_hangs_keeps_the_next_writer_and_no_reader() {
+    let bench = Bench::stm32mp15();
+    bench.control("firmware-hangs").write("1").unwrap();
+    let (firmware, state) = (bench.m4("firmware"), bench.m4("state"));
+    let name = meanwhile(move || firmware.errno("late.elf"));
+    let start = meanwhile(move || state.errno("start"));
+    assert_eq!(
+        (bench.m4("state").word(), bench.m4("firmware").word()),
+        ("offline".into(), "good.elf".into())
+    );
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(!name.is_finished());
+    bench.control("firmware-hangs").write("0").unwrap();
+    assert_eq!(name.join().unwrap(), if start.join().unwrap() == 0 { libc::EBUSY } else { 0 });
+}
+
+#[test]
+fn a_look_that_hangs_hangs_alone() {
+    let bench = Bench::stm32mp15();
+    bench.control("look-hangs").write("1").unwrap();
+    let state = bench.m4("state");
+    let look = meanwhile(move || state.word());
+    assert_eq!(bench.m4("firmware").word(), "good.elf");
+    bench.m4("state").write("start").unwrap();
+    assert!(!look.is_finished());
+    bench.control("look-hangs").write("0").unwrap();
+    assert_eq!(look.join().unwrap(), "running");
+}
+
+#[test]
 fn the_trace_is_what_the_firmware_holds_and_what_is_appended() {
     let bench = Bench::stm32mp15();
     let image = firmware().segment(0x1000_0000, b"boot ok\n\0").trace(0x1000_0000, 64).build();

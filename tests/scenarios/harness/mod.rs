@@ -13,7 +13,8 @@ pub use command::{Outcome, binary, copy_binary};
 pub use machine::{BLINK, Machine, log_modes, names_in};
 pub use process::{A_WHILE, Companion, exit_code, is_alive, memory_of, wait_for_end};
 pub use real::{
-    Ability, alias, blink, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board, traced,
+    Ability, alias, blink, chosen, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board,
+    traced,
 };
 pub use scene::{Holder, Resident, at_once, processors, send, timed};
 pub use tmpfs::Tmpfs;

@@ -206,14 +206,18 @@ impl Machine {
     /// of them is seen when it stops.
     #[track_caller]
     pub fn assert_starts(&self, number: usize, count: u32) {
-        let shown = match self.real {
-            None => Some(self.path(&format!("board/remoteproc{number}/refcount"))),
-            Some(board) => board.refcount(number),
-        };
-        if let Some(path) = shown {
-            let seen = std::fs::read_to_string(path).unwrap();
-            assert_eq!(seen.trim_end(), count.to_string(), "starts that count");
+        if let Some(seen) = self.starts(number) {
+            assert_eq!(seen, count, "starts that count");
         }
+    }
+
+    /// How many starts of the N-th processor count, where that is shown.
+    pub fn starts(&self, number: usize) -> Option<u32> {
+        let path = match self.real {
+            None => self.path(&format!("board/remoteproc{number}/refcount")),
+            Some(board) => board.refcount(number)?,
+        };
+        Some(std::fs::read_to_string(path).unwrap().trim_end().parse().unwrap())
     }
 
     /// The stored firmware of a container, as `state` tells it.
