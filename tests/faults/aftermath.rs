@@ -6,6 +6,9 @@ use crate::cases::{Case, Effect, ID, Place, Subject};
 use crate::harness::{Outcome, eventually};
 use crate::tracer::Fault;
 
+/// What the processor is set to before and after.
+const SETTINGS: [(&str, &str); 2] = [("recovery", "enabled"), ("coredump", "disabled")];
+
 /// What came of a fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Came {
@@ -121,9 +124,12 @@ pub fn recover(place: &Place, round: usize, told: Option<&Outcome>) {
         place.create().ok();
     }
     place.run(&["delete", "--force", ID]).ok();
-    if told.is_some_and(|told| told.stderr.contains("warning: ") && told.stderr.contains("/recovery")) {
-        // The kernel refused to have it back, and the user was told.
-        machine.set(0, "recovery", "enabled");
+    // What the kernel refused to take back, the user was told of.
+    let warned = told.filter(|told| told.stderr.contains("warning: "));
+    for (setting, value) in SETTINGS {
+        if warned.is_some_and(|told| told.stderr.contains(&format!("/{setting}"))) {
+            machine.set(0, setting, value);
+        }
     }
     assert_left_nothing(place, told);
     place.create().ok();
@@ -142,7 +148,7 @@ fn assert_left_nothing(place: &Place, told: Option<&Outcome>) {
     if let Ok(root) = std::fs::File::open(machine.state_root()) {
         rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive).unwrap();
     }
-    for (setting, value) in [("recovery", "enabled"), ("coredump", "disabled")] {
+    for (setting, value) in SETTINGS {
         assert_eq!(machine.attribute(0, setting), value, "{setting}, after {told:?}");
     }
     place.forget_pid_file();
