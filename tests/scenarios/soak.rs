@@ -231,7 +231,10 @@ impl Kernel {
 
     fn print_beside(&self, later: &Self) {
         for ((name, before), (_, after)) in self.memory.iter().zip(&later.memory) {
-            println!("figure: of the kernel, {name} kB: before {before}, after {after}");
+            println!(
+                "figure: of the kernel, {} kB: before {before}, after {after}",
+                name.trim_end_matches(':')
+            );
         }
     }
 }
