@@ -13,7 +13,7 @@ use remoteproc_runtime_fuzz::is_one_line;
 fuzz_target!(|text: &str| {
     let words: Vec<String> = text.split_terminator('\0').map(str::to_owned).collect();
     let line = normalise(&words);
-    if is_one_form(&line) {
+    if is_one_form(&words, &line) {
         let written = [&line.global[..], line.verb.as_slice(), &line.rest].concat();
         assert_eq!(normalise(&written), line, "one form is the same again");
     }
@@ -31,10 +31,12 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// Whether a line is all there is, and as it could have been typed: the value of that option follows an equals sign alone.
-fn is_one_form(line: &Line) -> bool {
-    let mut words = line.global.iter().chain(&line.rest);
-    !line.help && !line.version && !words.any(|word| word == "--rootless")
+/// Whether a line is all there is, and as it could have been typed: the value of `--rootless` follows an equals sign alone,
+/// and `-9=true`, which argh refuses, would be `-9`.
+fn is_one_form(words: &[String], line: &Line) -> bool {
+    let mut args = line.global.iter().chain(&line.rest);
+    let switched = words.iter().any(|word| word.ends_with("=true"));
+    !line.help && !line.version && !switched && !args.any(|arg| arg == "--rootless")
 }
 
 /// What a verb tells a proxy is what that hears, whatever the names.
