@@ -31,12 +31,12 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// Whether a line is all there is, and as it could have been typed: the value of `--rootless` follows an equals sign alone,
-/// and `-9=true`, which argh refuses, would be `-9`.
+/// Whether a line is all there is, and written as its one form is: behind an equals sign stands what could look like
+/// another option, `-9=true` or the value of `--rootless`.
 fn is_one_form(words: &[String], line: &Line) -> bool {
     let mut args = line.global.iter().chain(&line.rest);
-    let switched = words.iter().any(|word| word.ends_with("=true"));
-    !line.help && !line.version && !switched && !args.any(|arg| arg == "--rootless")
+    let joined = words.iter().any(|word| word.contains('='));
+    !line.help && !line.version && !joined && !args.any(|arg| arg == "--rootless")
 }
 
 /// What a verb tells a proxy is what that hears, whatever the names.
