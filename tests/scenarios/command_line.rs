@@ -364,3 +364,23 @@ fn a_create_that_fails_takes_its_pid_file_back() {
     machine.assert_clean();
     assert_eq!(machine.processes(), [0; 0]);
 }
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let machine = Machine::stm32mp15();
+    machine.created("x");
+    for args in [
+        &["list"][..],
+        &["list", "--format", "json"],
+        &["state", "x"],
+        &["ps", "x"],
+        &["features"],
+        &["--version"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let told = machine.command(args).stdout(full).output().unwrap();
+        let error = String::from_utf8_lossy(&told.stderr);
+        assert_eq!(told.status.code(), Some(1), "{args:?}: {error}");
+        assert!(error.contains("cannot write to the standard output: No space left"), "{args:?}: {error}");
+    }
+}

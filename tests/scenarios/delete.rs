@@ -44,6 +44,19 @@ fn by_force_a_container_of_every_status_is_deleted_with_its_proxy() {
 }
 
 #[test]
+fn what_a_killed_create_left_goes_with_any_delete() {
+    let machine = Machine::stm32mp15();
+    let resident = machine.created_resident("x");
+    resident.signal("KILL");
+    resident.ends();
+    std::fs::remove_file(machine.state_root().join("x/record.json")).unwrap();
+    assert_eq!((machine.state_entries(), machine.stored_firmware().len()), (vec!["x".to_owned()], 1));
+    // There is no container all the same.
+    machine.run(&["delete", "x"]).refused(&["container x: container does not exist"]);
+    machine.assert_clean();
+}
+
+#[test]
 fn by_force_an_unknown_id_is_no_error_and_a_bad_one_is() {
     let machine = Machine::stm32mp15();
     machine.created("other");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, is_alive, timed};
+use crate::harness::{KILL_LIMIT, Machine, Outcome, at_once, eventually, is_alive, timed};
 
 /// Below that limit by far.
 const SOON: Duration = Duration::from_secs(8);
@@ -92,6 +92,27 @@ fn kill_ends_the_proxy_and_then_stops_what_it_left() {
         machine.run(&["delete", "x"]).ok();
     }
     machine.assert_clean();
+}
+
+#[test]
+fn a_proxy_that_is_killed_while_kill_waits_for_it_leaves_nothing_running() {
+    let machine = Machine::stm32mp15();
+    let resident = machine.running_resident("x");
+    resident.signal("STOP");
+    std::thread::scope(|scope| {
+        let kill = scope.spawn(|| machine.run(&["kill", "x"]));
+        let status = format!("/proc/{}/status", resident.pid);
+        // SIGTERM is number 15, so bit 14.
+        eventually("the signal is there", || {
+            let text = std::fs::read_to_string(&status).unwrap();
+            let pending = text.lines().find_map(|line| line.strip_prefix("ShdPnd:\t")).unwrap().to_owned();
+            u64::from_str_radix(&pending, 16).unwrap() & 1 << 14 != 0
+        });
+        resident.signal("KILL");
+        kill.join().unwrap().ok();
+    });
+    assert_eq!(resident.ends(), 137);
+    assert_eq!((machine.processor().as_str(), machine.status("x").as_str()), ("offline", "stopped"));
 }
 
 #[test]
