@@ -1,8 +1,8 @@
 //! Kills each verb, the proxy and the helper at each of their system calls, and has each call fail; and looks at what is left.
 //!
-//!     cargo test --test faults -- [--every N] [--only WORD] [--from INDEX]
+//!     cargo test --test faults -- [--every N] [--errors-every N] [--only WORD] [--from INDEX]
 //!
-//! With `--every`, one call of N is tried, in another place for each fault.
+//! With `--every`, one call of N is killed at and one error of N injected; with `--errors-every`, one of N of those errors.
 // What fails is a survivor of its fault.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -30,6 +30,7 @@ const ERRORS: [Errno; 5] = [Errno::NOSPC, Errno::IO, Errno::ACCESS, Errno::INTR,
 #[derive(Clone, Debug)]
 struct Options {
     every: usize,
+    errors_every: usize,
     only: Option<String>,
     from: usize,
     /// The number of this process among those that share the work.
@@ -38,7 +39,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let Some(options) = read_options(std::env::args().skip(1)) else {
-        eprintln!("the options are: --every N, --only WORD, --from INDEX");
+        eprintln!("the options are: --every N, --errors-every N, --only WORD, --from INDEX");
         return ExitCode::from(2);
     };
     match options.worker {
@@ -48,10 +49,13 @@ fn main() -> ExitCode {
 }
 
 fn read_options(mut words: impl Iterator<Item = String>) -> Option<Options> {
-    let mut options = Options { every: 1, only: None, from: 0, worker: None };
+    let mut options = Options { every: 1, errors_every: 1, only: None, from: 0, worker: None };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--every" => options.every = words.next()?.parse().ok().filter(|every| *every > 0)?,
+            "--errors-every" => {
+                options.errors_every = words.next()?.parse().ok().filter(|every| *every > 0)?;
+            }
             "--only" => options.only = Some(words.next()?),
             "--from" => options.from = words.next()?.parse().ok()?,
             "--worker" => options.worker = Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?)),
@@ -88,7 +92,7 @@ fn share(options: &Options) -> ExitCode {
         }
         whole &= child.wait().unwrap().success();
     }
-    report::print(&counts, options.every);
+    report::print(&counts, options.every, options.every * options.errors_every);
     let tried = counts.iter().all(|(_, count)| count.killed > 0);
     let survivors: usize = counts.iter().map(|(_, count)| count.survivors).sum();
     if whole && tried && survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -147,13 +151,15 @@ fn listen(place: &Place, case: &Case) -> Vec<u64> {
 fn plans(options: &Options, case: &Case, calls: &[u64]) -> impl Iterator<Item = Plan> {
     // An error before main is the loader's.
     let start_up = if case.subject == Subject::Proxy { 0 } else { calls::of_start_up(calls) };
-    let mut plans = Vec::new();
+    let (mut kills, mut errors) = (Vec::new(), Vec::new());
     for (at, call) in calls.iter().enumerate().skip(options.from) {
-        let fallible = at >= start_up && calls::fallible(*call).is_some();
-        let errors = ERRORS.iter().filter(|_| fallible).map(|errno| Fault::Fail(*errno));
-        plans.extend(std::iter::once(Fault::Kill).chain(errors).map(|fault| Plan { at, fault }));
+        kills.push(Plan { at, fault: Fault::Kill });
+        if at >= start_up && calls::fallible(*call).is_some() {
+            errors.extend(ERRORS.map(|errno| Plan { at, fault: Fault::Fail(errno) }));
+        }
     }
-    plans.into_iter().step_by(options.every)
+    let errors = errors.into_iter().step_by(options.every * options.errors_every);
+    kills.into_iter().step_by(options.every).chain(errors)
 }
 
 /// What came of a fault; none where this run did not come so far.

@@ -52,7 +52,7 @@ impl Count {
 }
 
 /// The section of docs/reliability.md.
-pub fn print(counts: &[(&str, Count)], every: usize) {
+pub fn print(counts: &[(&str, Count)], every: usize, errors_every: usize) {
     println!("-- report");
     println!("## Killed and refused at every system call\n");
     println!(
@@ -61,8 +61,10 @@ pub fn print(counts: &[(&str, Count)], every: usize) {
          a refused verb have done all or nothing, `delete --force`, a fresh create and a start work, and no process, \
          firmware file, directory, lock, setting or running processor be left."
     );
-    if every > 1 {
-        println!("\nOne call of {every} was tried.");
+    if every > 1 || errors_every > 1 {
+        println!(
+            "\nIn this run SIGKILL came at one call of {every}, and one error of {errors_every} was injected."
+        );
     }
     println!(
         "\n| Followed | Calls | SIGKILL | Errors injected | of them: done all the same | reported | Survivors |"
