@@ -124,7 +124,7 @@ impl Table {
             }
         }
         let mut costs = [Cost::default(); VERBS.len()];
-        for ((cost, times), (verb, ..)) in costs.iter_mut().zip(&mut times).zip(VERBS) {
+        for (cost, times) in costs.iter_mut().zip(&mut times) {
             times.sort_by(f64::total_cmp);
             *cost = Cost { milliseconds: times[0], calls: f64::INFINITY };
         }

@@ -104,8 +104,9 @@ pub fn sequences(can: Abilities) -> impl Strategy<Value = Sequence> {
 fn make(can: Abilities) -> impl Strategy<Value = Make> + Clone {
     let firmware = prop_oneof![
         6 => Just(Firmware::Runs),
-        u32::from(can.crashes_at_once) => Just(Firmware::Crashes),
-        u32::from(can.refuses) => Just(Firmware::Refused),
+        // What a board cannot do is something else there: no choice may have no weight.
+        1 => Just(if can.crashes_at_once { Firmware::Crashes } else { Firmware::Runs }),
+        1 => Just(if can.refuses { Firmware::Refused } else { Firmware::Runs }),
     ];
     (0..IDS.len(), 0..can.processors, firmware).prop_map(|(id, on, firmware)| Make { id, on, firmware })
 }
@@ -132,7 +133,7 @@ fn act(can: Abilities) -> impl Strategy<Value = Act> {
         1 => Just(Act::List),
         3 => cpu().prop_map(Act::Crash),
         1 => cpu().prop_map(Act::StopPast),
-        u32::from(can.counts) => cpu().prop_map(Act::StartPast),
+        1 => cpu().prop_map(move |cpu| if can.counts { Act::StartPast(cpu) } else { Act::StopPast(cpu) }),
         2 => id().prop_map(Act::EndProxy),
     ]
 }
