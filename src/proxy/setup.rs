@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -58,16 +59,70 @@ fn enter_network(network: &Network) -> rustix::io::Result<()> {
 /// Waits until create has written its record. One that died before leaves us without a container: then we end as well.
 /// The record is what counts, so that a create killed right behind it leaves a whole container.
 pub(super) fn is_committed(container: &OwnedFd) -> bool {
+    let told = hear(&std::io::stdin());
+    // Nothing is heard on it any more; one that cannot be replaced is in nobody's way.
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let _ = null.and_then(rustix::stdio::dup2_stdin);
+    told || is_recorded(container, rustix::process::getpid().as_raw_pid())
+}
+
+/// Reads from create until its end; whether that was the commit.
+fn hear(create: impl AsFd) -> bool {
     let mut word = [0; COMMIT.len()];
-    let stdin = std::io::stdin();
     let mut length = 0;
     while let Some(rest) = word.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::read(&stdin, rest) {
-            Ok(0) | Err(_) => break,
+        match rustix::io::read(&create, rest) {
+            Ok(0) => break,
             Ok(read) => length = length.saturating_add(read),
+            Err(Errno::INTR) => {}
+            Err(_) => {
+                // What cannot be read still tells when create has closed it, and that it does behind its record.
+                let _ = rustix::event::poll(&mut [PollFd::new(&create, PollFlags::empty())], None);
+                break;
+            }
         }
     }
-    let pid = rustix::process::getpid().as_raw_pid();
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    (word == COMMIT || is_recorded(container, pid)) && null.and_then(rustix::stdio::dup2_stdin).is_ok()
+    word == COMMIT
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn the_commit_is_heard_in_pieces_and_nothing_else_for_it() {
+        for (pieces, committed) in [
+            (&["commit\n"][..], true),
+            (&["com", "mit\n"], true),
+            (&["commit"], false),
+            (&["comment"], false),
+            (&[], false),
+        ] {
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            let create = std::thread::spawn(move || {
+                for piece in pieces {
+                    writer.write_all(piece.as_bytes()).unwrap();
+                }
+            });
+            assert_eq!(hear(&reader), committed, "{pieces:?}");
+            create.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_create_that_cannot_be_read_is_waited_for() {
+        // Of this end nothing can be read, and poll(2) tells when the other one goes.
+        let (create, unreadable) = std::io::pipe().unwrap();
+        let (done, ended) = std::sync::mpsc::channel();
+        let proxy = std::thread::spawn(move || {
+            assert!(!hear(&unreadable));
+            done.send(()).unwrap();
+        });
+        assert!(ended.recv_timeout(std::time::Duration::from_millis(50)).is_err(), "not waited for");
+        drop(create);
+        ended.recv().unwrap();
+        proxy.join().unwrap();
+    }
 }
