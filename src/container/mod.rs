@@ -1,5 +1,6 @@
 //! Containers as they lie in the state directory, and what they are now.
 
+mod directory;
 mod evidence;
 mod id;
 mod record;
@@ -8,9 +9,10 @@ mod status;
 mod store;
 mod trust;
 
+pub use directory::{Container, KILL_FIFO, START_FIFO, Seen, is_noted_stopped, is_recorded, note_stopped};
 pub use evidence::{COREDUMP, TRACE, keep, keep_trace, kept_trace};
 pub use id::ContainerId;
 pub use record::{ProxyProcess, Record, STOP_TIMEOUT};
 pub use settings::{forget_settings, note_settings, noted_settings, restore_settings};
 pub use status::{Phase, Status};
-pub use store::{Container, KILL_FIFO, START_FIFO, Seen, Store, is_noted_stopped, is_recorded, note_stopped};
+pub use store::Store;

@@ -231,16 +231,27 @@ impl Answers {
         self.read()
     }
 
+    /// The next answer that lies there; lines that are none are passed over.
     fn read(&self) -> Option<Answer> {
-        let mut line: heapless::Vec<u8, ANSWER> = heapless::Vec::new();
-        let mut byte = [0];
-        // Answers are whole (PIPE_BUF), but several may have come: a byte at a time up to the first newline.
-        while rustix::io::read(&self.0, &mut byte) == Ok(1) && byte != *b"\n" {
-            if line.extend_from_slice(&byte).is_err() {
-                break;
+        loop {
+            let mut line: heapless::Vec<u8, ANSWER> = heapless::Vec::new();
+            let mut byte = [0];
+            let mut whole = true;
+            // Answers are whole (PIPE_BUF), but several may have come: a byte at a time up to the first newline.
+            loop {
+                if rustix::io::read(&self.0, &mut byte) != Ok(1) {
+                    return None;
+                }
+                if byte == *b"\n" {
+                    break;
+                }
+                whole &= line.push(byte[0]).is_ok();
+            }
+            let answer = std::str::from_utf8(&line).ok().filter(|_| whole).and_then(Answer::parse);
+            if answer.is_some() {
+                return answer;
             }
         }
-        Answer::parse(std::str::from_utf8(&line).ok()?)
     }
 }
 
@@ -295,8 +306,11 @@ mod tests {
     fn a_line_that_is_too_long_is_no_answer() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         let answers = Answers::from_pipe(read).unwrap();
-        rustix::io::write(&write, format!("{}\n", "running ".repeat(100)).as_bytes()).unwrap();
-        assert_eq!(answers.read(), None);
+        // In whatever pieces it is read, none of them is one.
+        for line in ["running ".repeat(100), format!("{}gone", " ".repeat(ANSWER))] {
+            rustix::io::write(&write, format!("{line}\n").as_bytes()).unwrap();
+            assert_eq!(answers.read(), None);
+        }
         let (read, write) = rustix::pipe::pipe().unwrap();
         let answers = Answers::from_pipe(read).unwrap();
         let longest = Answer::Unready(Setup::Terminal, Errno::from_raw_os_error(4095));
@@ -320,6 +334,13 @@ mod tests {
         );
         Answer::Gone.say(&base, "start");
         drop(first);
+        let second = Answers::listen(&base, "start").unwrap().unwrap();
+        assert_eq!(second.read(), None);
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+        let fifo = rustix::fs::openat(&base, "start", flags, Mode::empty()).unwrap();
+        rustix::io::write(&fifo, b"\xff\nnonsense\n\ngone\nnonsense\nready\n").unwrap();
+        assert_eq!(second.read(), Some(Answer::Gone), "what is none is passed over");
+        drop(second);
         assert_eq!(Answers::listen(&base, "start").unwrap().unwrap().read(), None);
     }
 }

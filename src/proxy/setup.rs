@@ -59,7 +59,7 @@ fn enter_network(network: &Network) -> rustix::io::Result<()> {
 /// Waits until create has written its record. One that died before leaves us without a container: then we end as well.
 /// The record is what counts, so that a create killed right behind it leaves a whole container.
 pub(super) fn is_committed(container: &OwnedFd) -> bool {
-    let told = hear(&std::io::stdin());
+    let told = hear(std::io::stdin());
     // Nothing is heard on it any more; one that cannot be replaced is in nobody's way.
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
     let _ = null.and_then(rustix::stdio::dup2_stdin);

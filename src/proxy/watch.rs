@@ -95,12 +95,14 @@ impl Watch {
     /// Takes a message of the kernel's log about this processor; whether it tells of a crash.
     pub fn hear(&mut self, message: &str, now: Instant) -> bool {
         // Behind the device's name: further on there may be names that the firmware has chosen, such as of a carve-out.
-        if message.split_once(": ").is_some_and(|(_, told)| told.starts_with("crash detected in ")) {
+        let told = message.split_once(": ").map_or("", |(_, told)| told);
+        if told.starts_with("crash detected in ") {
             let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
             self.trouble = Some(Trouble { since, crash: true, up: false });
             return true;
         }
-        if let (Some(trouble), true) = (&mut self.trouble, message.ends_with(" is now up")) {
+        let up = told.starts_with("remote processor ") && told.ends_with(" is now up");
+        if let Some(trouble) = self.trouble.as_mut().filter(|_| up) {
             trouble.up = true;
         }
         false
@@ -235,6 +237,9 @@ mod tests {
     fn a_recovery_faster_than_a_look_is_seen_in_the_log() {
         let mut seen = seen(true, Recovery::Enabled);
         assert!(seen.hear(0, CRASH));
+        // A firmware may be called so.
+        seen.hear(1, "remoteproc remoteproc0: Direct firmware load for it is now up");
+        assert_eq!(seen.look(1, Running), Verdict::Continue);
         seen.hear(1, UP);
         assert_eq!(seen.look(1, Running), Verdict::Recovered);
         assert_eq!(seen.look(2, Running), Verdict::Continue);

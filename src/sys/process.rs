@@ -31,14 +31,13 @@ impl Observed {
 /// # Errors
 /// When it cannot be told: for want of a descriptor or of memory.
 pub fn observe(pid: i32) -> Result<Option<Observed>> {
-    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => Ok(parse_stat(&stat)),
+    match std::fs::read(format!("/proc/{pid}/stat")) {
+        // Names are bytes, and need be no text.
+        Ok(stat) => Ok(parse_stat(&String::from_utf8_lossy(&stat))),
         Err(error) => match Errno::from_io_error(&error) {
             // Reaped before it was opened, or before it was read.
             Some(Errno::NOENT | Errno::SRCH) => Ok(None),
-            Some(errno) => Err(errno),
-            // Names are bytes, and need be no text.
-            None => Ok(None),
+            errno => Err(errno.unwrap_or(Errno::IO)),
         },
     }
 }
@@ -172,6 +171,19 @@ mod tests {
         assert!(Process::open(me, start).unwrap().is_some());
         assert!(Process::open(me, start + 1).unwrap().is_none());
         assert!(Process::open(0, start).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_process_whose_name_is_no_text_is_one() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join(std::ffi::OsStr::from_bytes(b"m4-\xff"));
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
+        let seen = observe(i32::try_from(child.id()).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(seen.unwrap().unwrap().comm, "m4-\u{fffd}");
     }
 
     #[test]
