@@ -2,6 +2,7 @@
 //! driver can be neither interrupted nor killed. The verb that waits for it answers in time, whatever happens to it.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -185,8 +186,8 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
     };
     done.map_err(Answer::Refused)?;
     let unread = |errno| Answer::Refused(Refusal { step: Step::Note, errno });
-    if let (Some(container), Some(note)) = (&args.container, noted(args).map_err(unread)?) {
-        let container = files::open_directory(container).map_err(unread)?;
+    let Some(container) = open_container(args).map_err(unread)? else { return Ok(Answer::Released) };
+    if let Some(note) = noted_settings(&container).map_err(unread)? {
         restore_settings(container, &note, &attributes).map_err(Answer::Unrestored)?;
     }
     Ok(Answer::Released)
@@ -194,9 +195,14 @@ fn act(host: &Host, args: &ReleaseArgs) -> std::result::Result<Answer, Answer> {
 
 /// What the container noted of the processor's settings.
 fn noted(args: &ReleaseArgs) -> rustix::io::Result<Option<Note>> {
+    open_container(args)?.map_or(Ok(None), noted_settings)
+}
+
+/// The container's directory; none where it has been deleted.
+fn open_container(args: &ReleaseArgs) -> rustix::io::Result<Option<OwnedFd>> {
     let Some(container) = &args.container else { return Ok(None) };
     match files::open_directory(container) {
         Err(Errno::NOENT) => Ok(None),
-        other => noted_settings(other?),
+        other => other.map(Some),
     }
 }
