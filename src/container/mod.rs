@@ -13,6 +13,6 @@ pub use directory::{Container, KILL_FIFO, START_FIFO, Seen, is_noted_stopped, is
 pub use evidence::{COREDUMP, TRACE, keep, keep_trace, kept_trace};
 pub use id::ContainerId;
 pub use record::{ProxyProcess, Record, STOP_TIMEOUT};
-pub use settings::{forget_settings, note_settings, noted_settings, restore_settings};
+pub use settings::{note_settings, noted_settings, restore_settings, settle_settings};
 pub use status::{Phase, Status};
 pub use store::Store;

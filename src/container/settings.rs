@@ -7,7 +7,7 @@ use heapless::String;
 use rustix::fs::AtFlags;
 use rustix::io::{Errno, Result};
 
-use crate::remoteproc::{Attributes, Note, Refusal};
+use crate::remoteproc::{Attributes, Note, ProcessorState, Refusal, Step};
 
 /// Its name in the container's directory.
 pub(super) const SETTINGS: &str = "settings";
@@ -57,8 +57,64 @@ pub fn restore_settings(
     Ok(())
 }
 
+/// The same if the processor is offline; where it is gone, its settings went with it. Of one that is left crashed, or that
+/// cannot be read, the note stays for whoever brings it back. Allocates nothing.
+///
+/// # Errors
+/// [`Refusal`]; then the note stays.
+pub fn settle_settings(
+    container: impl AsFd,
+    note: &Note,
+    processor: &Attributes,
+) -> std::result::Result<(), Refusal> {
+    match processor.state() {
+        Ok(ProcessorState::Offline) => restore_settings(container, note, processor),
+        Ok(ProcessorState::Deleted) | Err(Errno::NODEV | Errno::NOENT) => {
+            forget_settings(container);
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(errno) => Err(Refusal { step: Step::ReadState, errno }),
+    }
+}
+
 /// Forgets the note: there is nothing to put back.
-pub fn forget_settings(container: impl AsFd) {
+fn forget_settings(container: impl AsFd) {
     // One that is not there needs no forgetting, and one that stays does no harm: what reads otherwise is left alone.
     let _ = rustix::fs::unlinkat(container, SETTINGS, AtFlags::empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remoteproc::{Change, Recovery};
+
+    /// A processor with this `state`, a pipe for one that cannot be read, and a container that disabled its recovery.
+    fn settled(state: Option<&str>) -> (Option<Errno>, std::string::String, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = crate::sys::files::open_directory(dir.path()).unwrap();
+        let path = |name| dir.path().join(name);
+        match state {
+            Some(word) => std::fs::write(path("state"), word).unwrap(),
+            None => rustix::fs::mkfifoat(&directory, "state", rustix::fs::Mode::RWXU).unwrap(),
+        }
+        std::fs::write(path("firmware"), "x\n").unwrap();
+        std::fs::write(path("recovery"), "disabled").unwrap();
+        let change = Change { before: Recovery::Enabled, ours: Recovery::Disabled };
+        let note = Note { recovery: Some(change), ..Note::default() };
+        note_settings(&directory, &note).unwrap();
+        let refused = settle_settings(&directory, &note, &Attributes::open(dir.path()).unwrap()).err();
+        let recovery = std::fs::read_to_string(path("recovery")).unwrap();
+        let noted = noted_settings(&directory).unwrap() == Some(note);
+        (refused.map(|refusal| refusal.errno), recovery, noted)
+    }
+
+    #[test]
+    fn settings_are_noted_until_they_are_known_to_be_put_back_or_gone() {
+        // An ordinary file keeps what is longer.
+        assert_eq!(settled(Some("offline")), (None, "enabledd".to_owned(), false));
+        assert_eq!(settled(Some("deleted")), (None, "disabled".to_owned(), false));
+        assert_eq!(settled(Some("crashed")), (None, "disabled".to_owned(), true));
+        assert_eq!(settled(None), (Some(Errno::SPIPE), "disabled".to_owned(), true));
+    }
 }

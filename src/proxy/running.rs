@@ -11,7 +11,7 @@ use super::args::ProxyArgs;
 use super::reason::{ErrnoName, Reason};
 use super::say::say;
 use super::traces::Tracing;
-use crate::container::{COREDUMP, forget_settings, keep, keep_trace, restore_settings};
+use crate::container::{COREDUMP, keep, keep_trace, settle_settings};
 use crate::remoteproc::{
     self, Attributes, Claim, Coredump, Dumps, KernelLog, Note, ProcessorState, Refusal, ShutdownOnRelease,
 };
@@ -115,18 +115,10 @@ impl Running {
         }
     }
 
-    /// Puts the settings back that we changed, if the processor is offline. What is left crashed is for whoever brings it
-    /// back: the note stays.
+    /// Puts the settings back that we changed, if the processor is offline.
     pub(super) fn restore(&self, args: &ProxyArgs, container: &OwnedFd) {
-        match self.attributes.state() {
-            Ok(ProcessorState::Offline) => {
-                if let Err(refusal) = restore_settings(container, &self.note, &self.attributes) {
-                    say(&args.name, format_args!("{}", Unrestored(refusal)));
-                }
-            }
-            // They are gone with it.
-            Ok(ProcessorState::Deleted) | Err(_) => forget_settings(container),
-            Ok(_) => {}
+        if let Err(refusal) = settle_settings(container, &self.note, &self.attributes) {
+            say(&args.name, format_args!("{}", Unrestored(refusal)));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The system calls of x86-64: their names, and which of them an error is injected into.
 
-/// Those that can fail with an error of a disk, a file system, a permission or an interruption.
+/// Those that can fail with an error of a disk, a file system, a permission or an interruption. Not prctl(2): a process's own
+/// name is refused for a bad address alone (kernel/sys.c).
 const FALLIBLE: &[(i64, &str)] = &[
     (libc::SYS_access, "access"),
     (libc::SYS_bind, "bind"),
@@ -44,7 +45,6 @@ const FALLIBLE: &[(i64, &str)] = &[
     (libc::SYS_pipe2, "pipe2"),
     (libc::SYS_poll, "poll"),
     (libc::SYS_ppoll, "ppoll"),
-    (libc::SYS_prctl, "prctl"),
     (libc::SYS_pread64, "pread64"),
     (libc::SYS_pwrite64, "pwrite64"),
     (libc::SYS_read, "read"),
