@@ -5,7 +5,7 @@
 //! settings          a link that says what was changed of the processor's settings
 //! coredump          the processor's memory after its last crash
 //! trace             the last that its firmware wrote to its trace buffers
-//! start, kill   FIFOs by which the proxy answers; the second goes once it has stopped the processor
+//! start, kill       FIFOs by which the proxy answers; the second goes once it has stopped the processor
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
