@@ -85,6 +85,7 @@ impl State {
             Control::LookHangs => Ok(switch(look_hangs)),
             Control::Crashes => Ok(line(crashes)),
             Control::CrashAtLook => Ok(switch(crash_at_look)),
+            Control::HeldUp => Ok(line(&slot.held_up.to_string())),
             Control::DumpSize => Ok(line(&dump_size.to_string())),
             Control::Plug => Ok(match &slot.device {
                 Some(device) => line(&format!("remoteproc{}", device.index)),
@@ -200,7 +201,7 @@ impl Machine {
                 let state = ProcessorState::from_word(word).ok_or(Errno::EINVAL)?;
                 self.with(self.device_in(slot)?, |processor| processor.force(state))
             }
-            Control::References => Err(Errno::EINVAL),
+            Control::References | Control::HeldUp => Err(Errno::EINVAL),
             Control::DumpExpired => {
                 self.expire_dump(self.device_in(slot)?);
                 Ok(())

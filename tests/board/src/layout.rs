@@ -117,6 +117,7 @@ fn controls(tree: &mut Tree, slot: usize) {
         ("trace", 0o200, Control::Trace),
         ("state", 0o644, Control::State),
         ("refcount", 0o444, Control::References),
+        ("held-up", 0o444, Control::HeldUp),
         ("plug", 0o644, Control::Plug),
         ("dump-size", 0o644, Control::DumpSize),
         ("dump-expired", 0o200, Control::DumpExpired),

@@ -73,6 +73,8 @@ pub(crate) struct Device {
 pub(crate) struct Slot {
     pub(crate) spec: ProcessorSpec,
     pub(crate) faults: Faults,
+    /// How many calls wait because of a fault now.
+    pub(crate) held_up: u32,
     pub(crate) device: Option<Device>,
 }
 
@@ -108,7 +110,7 @@ impl Machine {
     pub(crate) fn new(spec: BoardSpec, backing: PathBuf, uid: u32, gid: u32) -> Self {
         let mut tree = Tree::new(uid, gid);
         layout::machine(&mut tree, &spec, &backing.to_string_lossy());
-        let slot = |spec: ProcessorSpec| Slot { spec, faults: Faults::default(), device: None };
+        let slot = |spec: ProcessorSpec| Slot { spec, faults: Faults::default(), held_up: 0, device: None };
         let mut state = State {
             tree,
             slots: spec.processors.into_iter().map(slot).collect(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fuser::Errno;
 
-use crate::machine::{Faults, Machine, State};
+use crate::machine::{Faults, Machine};
 use crate::processor::{Recovery, Start, Stop};
 use crate::request_firmware::{self, Refusal, search_path};
 use crate::spec::ProcessorState;
@@ -245,24 +245,23 @@ impl Machine {
         let began = Instant::now();
         let mut state = self.lock();
         loop {
-            let faults = faults(&state, id)?;
+            let slot = state.slot_of(id).filter(|_| !state.closing).ok_or(Errno::ENODEV)?;
+            let faults = &state.slots[slot].faults;
             let left = delay(faults).saturating_sub(began.elapsed());
-            if hangs(faults) {
-                state = self.wait(state, None);
-            } else if left > Duration::ZERO {
-                state = self.wait(state, Some(left));
-            } else {
-                return Ok(());
-            }
+            let limit = match hangs(faults) {
+                true => None,
+                false if left > Duration::ZERO => Some(left),
+                false => return Ok(()),
+            };
+            state.slots[slot].held_up += 1;
+            state = self.wait(state, limit);
+            state.slots[slot].held_up -= 1;
         }
     }
 
     pub(crate) fn faults(&self, id: DeviceId) -> Result<Faults, Errno> {
-        faults(&self.lock(), id).cloned()
+        let state = self.lock();
+        let slot = state.slot_of(id).filter(|_| !state.closing).ok_or(Errno::ENODEV)?;
+        Ok(state.slots[slot].faults.clone())
     }
-}
-
-fn faults(state: &State, id: DeviceId) -> Result<&Faults, Errno> {
-    let slot = state.slot_of(id).filter(|_| !state.closing).ok_or(Errno::ENODEV)?;
-    Ok(&state.slots[slot].faults)
 }

@@ -77,6 +77,7 @@ pub(crate) enum Control {
     Trace,
     State,
     References,
+    HeldUp,
     Plug,
     DumpSize,
     DumpExpired,

@@ -8,6 +8,15 @@ use std::time::Instant;
 
 use common::{Bench, PATIENCE, errno, firmware, meanwhile};
 
+/// Waits until one call hangs.
+fn await_held_up(bench: &Bench) {
+    let began = Instant::now();
+    while bench.control("held-up").word() != "1" {
+        assert!(began.elapsed() < PATIENCE, "no call hangs");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_driver_error_reaches_the_writer_and_the_log() {
     let bench = Bench::stm32mp15();
@@ -32,10 +41,7 @@ fn a_stop_that_hangs_hangs_alone() {
     bench.control("stop-hangs").write("1").unwrap();
     let state = bench.m4("state");
     let stop = meanwhile(move || state.errno("stop"));
-    // The reference is given back before the driver is asked: now it hangs.
-    while bench.control("refcount").word() != "0" {
-        std::thread::yield_now();
-    }
+    await_held_up(&bench);
     assert_eq!(bench.m4("state").word(), "running");
     assert_eq!(bench.m4("firmware").word(), "good.elf");
     assert_eq!(bench.m4("state").errno("bogus"), libc::EINVAL, "another writer is served");
@@ -179,17 +185,19 @@ fn a_firmware_may_crash_as_soon_as_it_runs() {
 fn a_firmware_name_that_hangs_keeps_the_next_writer_and_no_reader() {
     let bench = Bench::stm32mp15();
     bench.control("firmware-hangs").write("1").unwrap();
+    bench.install("late.elf", &firmware().build());
     let (firmware, state) = (bench.m4("firmware"), bench.m4("state"));
     let name = meanwhile(move || firmware.errno("late.elf"));
+    await_held_up(&bench);
     let start = meanwhile(move || state.errno("start"));
     assert_eq!(
         (bench.m4("state").word(), bench.m4("firmware").word()),
         ("offline".into(), "good.elf".into())
     );
-    std::thread::sleep(std::time::Duration::from_millis(50));
     assert!(!name.is_finished());
     bench.control("firmware-hangs").write("0").unwrap();
-    assert_eq!(name.join().unwrap(), if start.join().unwrap() == 0 { libc::EBUSY } else { 0 });
+    assert_eq!((name.join().unwrap(), start.join().unwrap()), (0, 0), "the start waited for its turn");
+    bench.await_line("Booting fw image late.elf");
 }
 
 #[test]
@@ -198,6 +206,7 @@ fn a_look_that_hangs_hangs_alone() {
     bench.control("look-hangs").write("1").unwrap();
     let state = bench.m4("state");
     let look = meanwhile(move || state.word());
+    await_held_up(&bench);
     assert_eq!(bench.m4("firmware").word(), "good.elf");
     bench.m4("state").write("start").unwrap();
     assert!(!look.is_finished());
