@@ -1,12 +1,12 @@
 //! A firmware and a processor. What has no error the kernel can load without reading behind the file, and what is placed
-//! in a window lies there.
+//! in a window lies there, or in memory that the firmware asks for.
 //!
 //! The input: a byte of options, then windows and reserved regions, then the file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use remoteproc_runtime::board::{Machine, ProcessorProfile, Region, Window};
-use remoteproc_runtime::firmware::{Level, Span, examine};
+use remoteproc_runtime::firmware::{Level, ResourceTable, Span, examine};
 use remoteproc_runtime_fuzz::{Input, image};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -46,9 +46,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert_eq!(seen.placed.len(), elf.segments.len());
     for (place, segment) in seen.placed.iter().zip(&elf.segments) {
-        assert!(place.is_some() || !fits);
+        assert!(place.is_some() || !fits || asked_for(seen.table.as_ref(), segment.memory));
         let window = place.map(|index| &windows[index]);
-        assert!(window.is_none_or(|window| lies_in(segment.memory, window)));
+        assert!(window.is_none_or(|window| lies_in(segment.memory, window.address, window.size)));
     }
 });
 
@@ -57,9 +57,18 @@ fn window(input: &mut Input<'_>) -> Window {
     Window { name: "W".to_owned(), address, size, system, reserved: input.byte() & 1 != 0 }
 }
 
-fn lies_in(memory: Span, window: &Window) -> bool {
+/// Whether the firmware's own table asks for memory there, which takes what no window does.
+fn asked_for(table: Option<&ResourceTable>, memory: Span) -> bool {
+    let entries = table.map_or(&[][..], |table| &table.entries);
+    entries
+        .iter()
+        .filter(|entry| entry.kind == "carveout")
+        .any(|entry| entry.address.is_some_and(|address| lies_in(memory, address, entry.size)))
+}
+
+fn lies_in(memory: Span, address: u64, size: u64) -> bool {
     let end = |address: u64, size: u64| u128::from(address) + u128::from(size);
-    memory.address >= window.address && end(memory.address, memory.size) <= end(window.address, window.size)
+    memory.address >= address && end(memory.address, memory.size) <= end(address, size)
 }
 
 /// What drivers/remoteproc/remoteproc_elf_loader.c reads of a file, in numbers that cannot overflow; `None` where it would
