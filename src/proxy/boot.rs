@@ -182,7 +182,8 @@ fn settle(
         }
         let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
     }
-    if state != ProcessorState::Crashed {
+    // One that stays crashed is left as the evidence.
+    if state != ProcessorState::Crashed || running.attributes.recovery() != Ok(Recovery::Disabled) {
         let _ = running.halt(args, container);
     }
     Err(Answer::NotRunning(state))

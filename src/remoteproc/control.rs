@@ -4,9 +4,12 @@
 //! happened: a start of a running processor only counts up, and the next stop only counts down
 //! (drivers/remoteproc/remoteproc_core.c, `rproc_boot`, `rproc_shutdown`).
 
+use std::time::Duration;
+
 use rustix::io::Errno;
 
-use super::attributes::{Attributes, ProcessorState};
+use super::attributes::{Attributes, ProcessorState, Recovery};
+use crate::sys::clock::timespec;
 
 /// Which access to which attribute a refusal is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,6 +67,10 @@ const STOPS: usize = 1000;
 /// each time tells the kernel's log of it.
 const RECOVERIES: u8 = 20;
 
+/// How often to look whether the kernel's own recovery of a crash has begun, and how long to wait between.
+const LOOKS: u8 = 40;
+const PAUSE: Duration = Duration::from_micros(100);
+
 /// Makes sure that the processor is offline: a crashed one is brought back.
 ///
 /// # Errors
@@ -100,17 +107,41 @@ pub fn boot(processor: &Attributes, firmware: &str) -> Result<(), BootFailure> {
 /// waits for its end (it takes the kernel's lock on the processor). So an offline that was not our doing is believed
 /// the second time.
 ///
+/// A firmware may crash as soon as it runs, each time that it is recovered. Only a stop that waits for the end of the recovery
+/// comes before the next crash then, and only the kernel's own recovery can be waited for: so that is switched on where
+/// nothing else helps, for as long as this takes.
+///
 /// # Errors
 /// [`Refusal`]; the processor may still run.
 pub fn stop(processor: &Attributes) -> Result<(), Refusal> {
-    let (mut refused_before, mut recoveries) = (false, 0..RECOVERIES);
+    let stopped = try_to_stop(processor);
+    let crashed = stopped.is_err() && processor.state() == Ok(ProcessorState::Crashed);
+    if !crashed || processor.recovery() != Ok(Recovery::Disabled) {
+        return stopped;
+    }
+    step(Step::Recovery, processor.write_recovery(Recovery::Enabled.word()))?;
+    let stopped = try_to_stop(processor);
+    let put_back = step(Step::Recovery, processor.write_recovery(Recovery::Disabled.word()));
+    stopped.and(put_back)
+}
+
+fn try_to_stop(processor: &Attributes) -> Result<(), Refusal> {
+    let (mut refused_before, mut recoveries, mut looks) = (false, 0..RECOVERIES, 0..LOOKS);
     for _ in 0..STOPS {
         let answer = step(Step::Stop, processor.write_state("stop"));
         match (read_state(processor)?, answer) {
             (ProcessorState::Offline, Ok(())) => return Ok(()),
             (ProcessorState::Offline, Err(_)) if refused_before => return Ok(()),
+            (ProcessorState::Crashed, Err(_))
+                if processor.recovery() == Ok(Recovery::Enabled) && looks.next().is_some() =>
+            {
+                let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
+            }
             (ProcessorState::Crashed, Err(refusal)) if recoveries.next().is_none() => return Err(refusal),
-            (ProcessorState::Crashed, _) => step(Step::Recover, processor.write_recovery("recover"))?,
+            (ProcessorState::Crashed, _) => {
+                step(Step::Recover, processor.write_recovery("recover"))?;
+                looks = 0..LOOKS;
+            }
             // Somebody else's start raised the count.
             (_, Ok(())) => refused_before = false,
             (_, Err(_)) if !refused_before => refused_before = true,

@@ -372,6 +372,32 @@ fn a_firmware_that_crashes_at_once_fails_its_start() {
 }
 
 #[test]
+fn a_firmware_that_crashes_again_and_again_does_not_go_on_without_its_container() {
+    for recovery in ["enabled", "disabled"] {
+        for ways in [&["kill", "x"][..], &["kill", "x", "KILL"], &["delete", "--force", "x"]] {
+            let machine = Machine::stm32mp15();
+            machine.fault(0, "crashes", "fw.elf");
+            machine.set(0, "recovery", recovery);
+            machine.created("x");
+            // It crashes before its start is done; whether it was seen running since is chance.
+            if machine.run(&["start", "x"]).code == 0 {
+                machine.run(ways);
+            }
+            machine.run(&["delete", "--force", "x"]).ok();
+            machine.assert_clean();
+            assert_eq!(
+                (machine.processor(), machine.attribute(0, "recovery")),
+                ("offline".into(), recovery.into())
+            );
+            // Nor later.
+            machine.assert_starts(0, 0);
+            machine.heal(0, "crashes");
+            machine.running("y");
+        }
+    }
+}
+
+#[test]
 fn a_driver_without_the_attribute_recovery_in_its_way_is_watched_as_well() {
     let spec = BoardSpec::new("Plain", &["test,plain"]).processor(
         ProcessorSpec::new("m4", "soc/m4.rproc")

@@ -29,6 +29,7 @@ mod request_firmware;
 mod resource;
 mod spec;
 mod tree;
+mod turns;
 
 pub use board::Board;
 pub use error::BoardError;

@@ -15,6 +15,7 @@ use crate::processor_spec::ProcessorSpec;
 use crate::readers::Readers;
 use crate::spec::{BoardSpec, KmsgMode, ProcessorState};
 use crate::tree::{DeviceId, Tree};
+use crate::turns::Turns;
 
 /// Faults and delays of one processor, set through its control files.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub(crate) struct Device {
     /// Whether it stops when a holder of its character device lets go (drivers/remoteproc/remoteproc_cdev.c).
     pub(crate) stops_on_release: bool,
     /// The kernel's mutex of this device: one operation at a time.
-    pub(crate) mutex: Arc<Mutex<()>>,
+    pub(crate) mutex: Arc<Turns>,
 }
 
 /// A processor of the board, plugged in or not.

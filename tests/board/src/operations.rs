@@ -1,7 +1,7 @@
 //! Operations that take time: what the remoteproc core does under the device's mutex, with the
 //! driver's delays and errors in between. Each runs on a thread of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fuser::Errno;
@@ -177,9 +177,8 @@ impl Machine {
 
     /// Holds the device's mutex during `operation`.
     fn exclusively<T>(&self, id: DeviceId, operation: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-        let mutex: Arc<Mutex<()>> =
-            self.lock().device(id).map(|device| Arc::clone(&device.mutex)).ok_or(Errno::ENODEV)?;
-        let _held = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let mutex = self.lock().device(id).map(|device| Arc::clone(&device.mutex)).ok_or(Errno::ENODEV)?;
+        let _held = mutex.wait();
         operation()
     }
 

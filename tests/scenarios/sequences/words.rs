@@ -79,10 +79,10 @@ fn refusal_of_processor(about: &str) -> Option<Answer> {
     if about.starts_with("it is running, and was booted by something else than this runtime (firmware ") {
         return Some(Answer::Foreign);
     }
-    if about.starts_with("write \"start\" to ") && about.ends_with("/state: Invalid argument (EINVAL)") {
+    if about.starts_with("write \"start\" to ") && about.ends_with(" (EINVAL)") {
         return Some(Answer::Refused("start"));
     }
-    if about.starts_with("write \"") && about.ends_with("/firmware: Device or resource busy (EBUSY)") {
+    if about.starts_with("write \"") && about.contains("/firmware: ") && about.ends_with(" (EBUSY)") {
         return Some(Answer::Refused("firmware"));
     }
     let state = about.strip_prefix("the kernel accepted the start, but the state reads ")?;
