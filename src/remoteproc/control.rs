@@ -4,12 +4,9 @@
 //! happened: a start of a running processor only counts up, and the next stop only counts down
 //! (drivers/remoteproc/remoteproc_core.c, `rproc_boot`, `rproc_shutdown`).
 
-use std::time::Duration;
-
 use rustix::io::Errno;
 
 use super::attributes::{Attributes, ProcessorState, Recovery};
-use crate::sys::clock::timespec;
 
 /// Which access to which attribute a refusal is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,10 +64,6 @@ const STOPS: usize = 1000;
 /// each time tells the kernel's log of it.
 const RECOVERIES: u8 = 20;
 
-/// How often to look whether the kernel's own recovery of a crash has begun, and how long to wait between.
-const LOOKS: u8 = 40;
-const PAUSE: Duration = Duration::from_micros(100);
-
 /// Makes sure that the processor is offline: a crashed one is brought back.
 ///
 /// # Errors
@@ -126,22 +119,14 @@ pub fn stop(processor: &Attributes) -> Result<(), Refusal> {
 }
 
 fn try_to_stop(processor: &Attributes) -> Result<(), Refusal> {
-    let (mut refused_before, mut recoveries, mut looks) = (false, 0..RECOVERIES, 0..LOOKS);
+    let (mut refused_before, mut recoveries) = (false, 0..RECOVERIES);
     for _ in 0..STOPS {
         let answer = step(Step::Stop, processor.write_state("stop"));
         match (read_state(processor)?, answer) {
             (ProcessorState::Offline, Ok(())) => return Ok(()),
             (ProcessorState::Offline, Err(_)) if refused_before => return Ok(()),
-            (ProcessorState::Crashed, Err(_))
-                if processor.recovery() == Ok(Recovery::Enabled) && looks.next().is_some() =>
-            {
-                let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
-            }
             (ProcessorState::Crashed, Err(refusal)) if recoveries.next().is_none() => return Err(refusal),
-            (ProcessorState::Crashed, _) => {
-                step(Step::Recover, processor.write_recovery("recover"))?;
-                looks = 0..LOOKS;
-            }
+            (ProcessorState::Crashed, _) => step(Step::Recover, processor.write_recovery("recover"))?,
             // Somebody else's start raised the count.
             (_, Ok(())) => refused_before = false,
             (_, Err(_)) if !refused_before => refused_before = true,

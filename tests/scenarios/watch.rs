@@ -377,11 +377,15 @@ fn a_firmware_that_crashes_again_and_again_does_not_go_on_without_its_container(
         for ways in [&["kill", "x"][..], &["kill", "x", "KILL"], &["delete", "--force", "x"]] {
             let machine = Machine::stm32mp15();
             machine.fault(0, "crashes", "fw.elf");
+            machine.fault(0, "recovery-delay-ms", "20");
             machine.set(0, "recovery", recovery);
             machine.created("x");
             // It crashes before its start is done; whether it was seen running since is chance.
             if machine.run(&["start", "x"]).code == 0 {
                 machine.run(ways);
+            } else if recovery == "enabled" {
+                // Not left to the kernel to go on with.
+                assert_eq!(machine.processor(), "offline");
             }
             machine.run(&["delete", "--force", "x"]).ok();
             machine.assert_clean();
@@ -392,6 +396,7 @@ fn a_firmware_that_crashes_again_and_again_does_not_go_on_without_its_container(
             // Nor later.
             machine.assert_starts(0, 0);
             machine.heal(0, "crashes");
+            machine.fault(0, "recovery-delay-ms", "1");
             machine.running("y");
         }
     }

@@ -11,6 +11,7 @@ use crate::processor::{Recovery, Start, Stop};
 use crate::request_firmware::{self, Refusal, search_path};
 use crate::spec::ProcessorState;
 use crate::tree::{DeviceId, File};
+use crate::turns::Place;
 
 impl Machine {
     /// A write to `state` (state_store).
@@ -94,15 +95,18 @@ impl Machine {
         })
     }
 
-    /// A crash, as a driver reports it; handled on another thread, as by the kernel's workqueue.
+    /// A crash, as a driver reports it; handled on another thread, as by the kernel's workqueue, before whatever is asked for
+    /// from now on.
     pub(crate) fn crash(self: &Arc<Self>, id: DeviceId, kind: u32) -> Result<(), Errno> {
         self.with(id, |processor| processor.report_crash(kind))?;
         let machine = Arc::clone(self);
+        let place = self.queue(id)?;
         std::thread::Builder::new()
             .name("crash handler".into())
             .spawn(move || {
-                let handled =
-                    machine.exclusively(id, || machine.with(id, |processor| processor.handle_crash()));
+                place.wait();
+                let handled = machine.with(id, |processor| processor.handle_crash());
+                drop(place);
                 if handled == Ok(true) {
                     // A recovery that fails shows in the log and in the state.
                     machine.recover(id).ok();
@@ -177,9 +181,14 @@ impl Machine {
 
     /// Holds the device's mutex during `operation`.
     fn exclusively<T>(&self, id: DeviceId, operation: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-        let mutex = self.lock().device(id).map(|device| Arc::clone(&device.mutex)).ok_or(Errno::ENODEV)?;
-        let _held = mutex.wait();
+        let place = self.queue(id)?;
+        place.wait();
         operation()
+    }
+
+    /// A place among those who wait for the device's mutex.
+    fn queue(&self, id: DeviceId) -> Result<Place, Errno> {
+        self.lock().device(id).map(|device| device.mutex.queue()).ok_or(Errno::ENODEV)
     }
 
     fn driver_start(&self, id: DeviceId) -> Result<(), Errno> {

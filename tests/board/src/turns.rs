@@ -1,41 +1,55 @@
 //! A lock that is given to whoever has waited longest, as a kernel's mutex is (kernel/locking/mutex.c).
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The lock.
+/// The lock: the first of the queue holds it.
 #[derive(Default)]
 pub(crate) struct Turns {
-    state: Mutex<State>,
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    /// The number of who comes next.
-    next: u64,
-    /// Whose turn it is.
-    now: u64,
+struct Queue {
+    numbers: VecDeque<u64>,
+    last: u64,
 }
 
-/// Held until it is dropped.
-pub(crate) struct Turn<'a>(&'a Turns);
+/// A place in the queue, until it is dropped.
+pub(crate) struct Place {
+    turns: Arc<Turns>,
+    number: u64,
+}
 
 impl Turns {
-    /// Waits behind all who wait.
-    pub(crate) fn wait(&self) -> Turn<'_> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = state.next;
-        state.next += 1;
-        while state.now != mine {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        Turn(self)
+    /// Queues behind all who wait.
+    pub(crate) fn queue(self: &Arc<Self>) -> Place {
+        let mut queue = self.lock();
+        queue.last += 1;
+        let number = queue.last;
+        queue.numbers.push_back(number);
+        Place { turns: Arc::clone(self), number }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Turn<'_> {
+impl Place {
+    /// Waits until the lock is ours.
+    pub(crate) fn wait(&self) {
+        let mut queue = self.turns.lock();
+        while queue.numbers.front() != Some(&self.number) {
+            queue = self.turns.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).now += 1;
-        self.0.changed.notify_all();
+        self.turns.lock().numbers.retain(|number| *number != self.number);
+        self.turns.changed.notify_all();
     }
 }
