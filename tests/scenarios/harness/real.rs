@@ -202,6 +202,8 @@ impl Real {
         let path = self.faults.as_ref().unwrap().join(number.to_string()).join(name);
         let number = match value.trim_end() {
             "" => 0,
+            // A part of a firmware's name there, a switch here.
+            _ if name == "crashes" => 1,
             // enum rproc_state (include/linux/remoteproc.h).
             "offline" => 0,
             "suspended" => 1,

@@ -51,6 +51,8 @@ struct fake {
 	struct fault start, stop;
 	u32 recovery_delay_ms;
 	bool recovers;
+	/* Whatever firmware it is: here it is a switch. */
+	bool crashes;
 	void *memory[ARRAY_SIZE(windows)];
 	struct dentry *files;
 };
@@ -70,12 +72,17 @@ static int suffer(struct fault *fault)
 static int fake_start(struct rproc *rproc)
 {
 	struct fake *fake = rproc->priv;
+	int error;
 
 	if (fake->recovers) {
 		fake->recovers = false;
 		msleep(fake->recovery_delay_ms / 2);
 	}
-	return suffer(&fake->start);
+	error = suffer(&fake->start);
+	/* Handled once the core lets go of its lock. */
+	if (!error && READ_ONCE(fake->crashes))
+		rproc_report_crash(rproc, RPROC_WATCHDOG);
+	return error;
 }
 
 static int fake_stop(struct rproc *rproc)
@@ -183,6 +190,7 @@ static void make_files(struct rproc *rproc, int number)
 	debugfs_create_u32("stop-error", 0600, fake->files, &fake->stop.error);
 	debugfs_create_u32("stop-delay-ms", 0600, fake->files, &fake->stop.delay_ms);
 	debugfs_create_bool("stop-hangs", 0600, fake->files, &fake->stop.hangs);
+	debugfs_create_bool("crashes", 0600, fake->files, &fake->crashes);
 	debugfs_create_u32("recovery-delay-ms", 0600, fake->files, &fake->recovery_delay_ms);
 	debugfs_create_atomic_t("refcount", 0400, fake->files, &rproc->power);
 	debugfs_create_file("state", 0600, fake->files, rproc, &state_file);
