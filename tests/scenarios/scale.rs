@@ -35,6 +35,9 @@ const VERBS: [(&str, f64, f64); 6] = [
 /// Calls that are now more and now fewer: answers that are waited for come in one piece or two.
 const SLACK: f64 = 12.0;
 
+/// Counts all system calls but those by which an allocator gets memory: each C library's has its own way.
+const COUNT: [&str; 3] = ["-c", "-e", "trace=!%memory"];
+
 fn most() -> usize {
     std::env::var("REMOTEPROC_SCALE").map_or(FEW, |text| text.parse().expect("a number of containers"))
 }
@@ -187,7 +190,9 @@ fn calls_of(machine: &Machine, verb: &str, bundle: &Bundle) -> u64 {
     let binary = machine.command(&line(verb, bundle));
     let mut command = Command::new("strace");
     command
-        .args(["-qq", "-c", "-o"])
+        .arg("-qq")
+        .args(COUNT)
+        .arg("-o")
         .arg(&counts)
         .arg("--")
         .arg(binary.get_program())
@@ -208,7 +213,7 @@ impl Counted {
     fn attach(machine: &Machine, pid: i32) -> Self {
         let counts = machine.scratch().join("counts.proxy");
         let mut command = Command::new("strace");
-        command.args(["-c", "-o"]).arg(&counts).args(["-p", &pid.to_string()]).stderr(Stdio::piped());
+        command.args(COUNT).arg("-o").arg(&counts).args(["-p", &pid.to_string()]).stderr(Stdio::piped());
         let mut strace = command.spawn().unwrap();
         let mut told = String::new();
         BufReader::new(strace.stderr.take().unwrap()).read_line(&mut told).unwrap();
