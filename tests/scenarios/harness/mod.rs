@@ -14,7 +14,7 @@ pub use machine::{BLINK, Machine, log_modes, names_in};
 pub use process::{A_WHILE, Companion, exit_code, is_alive, memory_of, wait_for_end};
 pub use real::{
     Ability, alias, blink, chosen, early_states, in_scenarios_words, is_cortex_m4, memory, name_on_board,
-    traced,
+    skip, traced,
 };
 pub use scene::{Holder, Resident, at_once, processors, send, timed};
 pub use tmpfs::Tmpfs;
